@@ -1,0 +1,106 @@
+# A private PostgreSQL and a private Redis in a temporary folder, gone when the script ends.
+# shellcheck shell=bash disable=SC2034 # the two addresses are used by the script that sources this
+
+service_folder=
+service_ids=()
+
+# start_services BIN : BIN is the folder of PostgreSQL's programs. Sets `postgres_url` and `redis_url`.
+start_services() {
+  service_folder=$(mktemp -d "${TMPDIR:-/tmp}/gateway-test.XXXXXX")
+  service_user
+  start_postgres "$1"
+  start_redis
+}
+
+# PostgreSQL refuses to be root. setpriv becomes the command that it runs, so `$!` is the server itself, and
+# has the kernel end the server when this script dies, however it dies.
+service_user() {
+  as_service=(setpriv --pdeathsig=INT)
+  ((EUID == 0)) || return 0
+  local user=nobody
+  if getent passwd postgres >/dev/null; then user=postgres; fi
+  as_service=(setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups --pdeathsig=INT)
+  chown "$user" "$service_folder"
+  (cd / && "${as_service[@]}" test -w "$service_folder") ||
+    die 1 "user $user cannot reach $service_folder: set TMPDIR to a folder that everyone may enter"
+}
+
+# In the folder `/`, because the service's user may not be allowed into the tree.
+serve() { cd / && exec "${as_service[@]}" "$@"; }
+
+start_postgres() {
+  local bin=$1 log=$service_folder/postgres.log attempt id port
+  (serve "$bin/initdb" --pgdata "$service_folder/postgres" --username gateway --auth trust \
+    --encoding UTF8 --locale C.UTF-8 --no-sync) >"$log" 2>&1 || { cat "$log" >&2; die 1 "initdb failed"; }
+
+  for attempt in {1..20}; do
+    port=$(random_port)
+    # Durability is what the tests are about: fsync and synchronous_commit stay on.
+    (serve "$bin/postgres" -D "$service_folder/postgres" -p "$port" -k "$service_folder" \
+      -c listen_addresses=127.0.0.1 -c max_connections=200 -c shared_buffers=64MB) >>"$log" 2>&1 &
+    id=$!
+    service_ids+=("$id")
+    if ready_while_alive "$id" "$bin/psql" -h "$service_folder" -p "$port" -U gateway -d postgres -qc 'select 1'; then
+      "$bin/psql" -h "$service_folder" -p "$port" -U gateway -d postgres -qc 'create database gateway_test'
+      postgres_url=postgres://gateway@127.0.0.1:$port/gateway_test
+      return 0
+    fi
+    warn "PostgreSQL did not start on port $port (attempt $attempt)"
+  done
+  cat "$log" >&2
+  die 1 "PostgreSQL did not start"
+}
+
+start_redis() {
+  local log=$service_folder/redis.log socket=$service_folder/redis.sock attempt id port
+  for attempt in {1..20}; do
+    port=$(random_port)
+    (serve redis-server --port "$port" --bind 127.0.0.1 --protected-mode yes --unixsocket "$socket" \
+      --dir "$service_folder" --save '' --appendonly no) >>"$log" 2>&1 &
+    id=$!
+    service_ids+=("$id")
+    if ready_while_alive "$id" redis-cli -s "$socket" --no-raw ping; then
+      redis_url=redis://127.0.0.1:$port/0
+      return 0
+    fi
+    warn "Redis did not start on port $port (attempt $attempt)"
+  done
+  cat "$log" >&2
+  die 1 "Redis did not start"
+}
+
+# Below the range that the kernel hands out to outgoing connections. Whether it is free is decided by the
+# server that binds it, so nobody can take it in between: a server that cannot bind ends, and another port
+# is tried. Readiness is asked through the socket in our folder, so a stranger's server is never taken for ours.
+random_port() { echo $((20000 + RANDOM % 12000)); }
+
+# ready_while_alive ID COMMAND… : true once the command succeeds; false if the process ends or 30 s pass.
+ready_while_alive() {
+  local id=$1
+  shift
+  for _ in {1..300}; do
+    kill -0 "$id" 2>/dev/null || return 1
+    if "$@" >/dev/null 2>&1; then return 0; fi
+    sleep 0.1
+  done
+  return 1
+}
+
+# stop_services LOGS : ends what was started, keeps the logs in the folder LOGS, removes the rest.
+stop_services() {
+  [[ -n $service_folder ]] || return 0
+  local id
+  for id in ${service_ids[@]+"${service_ids[@]}"}; do
+    kill -INT "$id" 2>/dev/null || true
+  done
+  for id in ${service_ids[@]+"${service_ids[@]}"}; do
+    for _ in {1..100}; do
+      kill -0 "$id" 2>/dev/null || break
+      sleep 0.1
+    done
+    kill -KILL "$id" 2>/dev/null || true
+  done
+  cp "$service_folder"/*.log "$1"/ 2>/dev/null || true
+  rm -rf "$service_folder"
+  service_folder=
+}
