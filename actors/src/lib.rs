@@ -1,0 +1,49 @@
+//! How the gateway behaves.
+//!
+//! ```text
+//!                    Gateway (handle.rs): the only door
+//!       ┌──────────────┬─────────────┬──────────────┬───────────────┐
+//!    Router        Supervisor     Endpoints      Ownership       Writer
+//!  picks the      runs one actor  one actor an   the lease and   commits in
+//!  connection     a connection    endpoint       its epochs      batches
+//!                      │               │
+//!                 Connection      EndpointActor
+//!                 claims, posts,  delivers events
+//!                 settles
+//! ```
+//!
+//! A message: `Gateway::accept` → `Router` → `Connection` (its lane decides: claim now, or wait) → `Writer` → 202;
+//! then the connection posts, and the outcome goes through the writer. News from a provider: `inbox` → `Writer` →
+//! 200; then a hint to the connection and to the endpoints. Whatever a lost hint misses, the next look finds.
+//!
+//! Only this crate names actix. Decisions are plain functions on plain data: `connection/lanes`,
+//! `connection/retry`, `router/policy`, `supervisor/restart`, `endpoints/retry`.
+
+mod clock;
+mod connection;
+mod connections;
+mod directory;
+mod endpoints;
+mod handle;
+mod holdings;
+mod inbox;
+mod keychain;
+pub mod metrics;
+mod ownership;
+mod router;
+mod services;
+mod start;
+mod supervisor;
+mod writer;
+
+pub use clock::SystemClock;
+pub use connection::messages::{Cancellation, Observation};
+pub use endpoints::payload;
+pub use handle::{AcceptError, Acceptance, AcceptedMessage, Gateway, IdempotencyKey, Overview, Submission};
+pub use inbox::{IngestError, Ingested};
+pub use keychain::{Keychain, SealError, column};
+pub use router::policy::{Choice, Refusal};
+pub use router::{Route, RouteError, Target};
+pub use services::Config;
+pub use start::{Parts, start};
+pub use writer::WriteError;

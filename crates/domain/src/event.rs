@@ -70,12 +70,15 @@ pub struct NewEvent {
     pub body: Sealed,
 }
 
-/// The id of the report of `status` for one message of ours. `participant` is the member of a group it is
-/// about, empty otherwise.
-pub fn report_id(message: MessageId, status: &str, participant: &str) -> EventId {
+/// The id of the report of `status` for one message of ours, heard on one connection. `participant` is the member of
+/// a group it is about, empty otherwise.
+///
+/// The connection is part of it because the echo that names the message comes from outside: a business that echoes
+/// another one's message id must not be able to take the place of that message's true report.
+pub fn report_id(connection: ConnectionId, message: MessageId, status: &str, participant: &str) -> EventId {
     let mut time = [0; 6];
     time.copy_from_slice(&message.uuid().as_bytes()[..6]);
-    derive(time, &["report", &message.to_string(), status, participant])
+    derive(time, &["report", &connection.to_string(), &message.to_string(), status, participant])
 }
 
 /// The id of anything else a provider told us: from the time it names, the number or account it is about,
@@ -132,9 +135,12 @@ mod tests {
     #[test]
     fn the_same_news_has_the_same_id_and_other_news_another() {
         let message = MessageId::from_uuid(Uuid::from_u128(9));
-        assert_eq!(report_id(message, "read", ""), report_id(message, "read", ""));
-        assert_ne!(report_id(message, "read", ""), report_id(message, "sent", ""));
-        assert_ne!(report_id(message, "read", "a"), report_id(message, "read", "b"));
+        let (here, there) =
+            (ConnectionId::from_uuid(Uuid::from_u128(1)), ConnectionId::from_uuid(Uuid::from_u128(2)));
+        assert_eq!(report_id(here, message, "read", ""), report_id(here, message, "read", ""));
+        assert_ne!(report_id(here, message, "read", ""), report_id(here, message, "sent", ""));
+        assert_ne!(report_id(here, message, "read", "a"), report_id(here, message, "read", "b"));
+        assert_ne!(report_id(here, message, "read", ""), report_id(there, message, "read", ""));
         let at = Timestamp::from_seconds(1_790_000_000);
         assert_eq!(update_id(at, "106", "wamid.A"), update_id(at, "106", "wamid.A"));
         assert_ne!(update_id(at, "106", "wamid.A"), update_id(at, "10", "6wamid.A"));

@@ -251,7 +251,7 @@ mod tests {
     use proptest::prelude::*;
 
     const TIMERS: AmbiguityTimers =
-        AmbiguityTimers { settle: Duration::from_secs(60), limit: Duration::from_secs(600) };
+        AmbiguityTimers { settle: Duration::from_mins(1), limit: Duration::from_mins(10) };
 
     fn any_happening() -> impl Strategy<Value = Happening> {
         let at = Timestamp::from_seconds(1_000);

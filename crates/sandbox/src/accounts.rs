@@ -45,16 +45,24 @@ pub(crate) struct Number {
     pub(crate) register_calls: Vec<i64>,
     pub(crate) deregister_calls: Vec<i64>,
     pub(crate) quality: String,
-    pub(crate) high_throughput: bool,
+    pub(crate) throughput: Throughput,
     pub(crate) last_onboarded_ms: Option<i64>,
     /// The ownership code that `request_code` sent.
     pub(crate) code: Option<String>,
     pub(crate) override_callback: Option<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Throughput {
+    Standard,
+    /// A thousand messages per second.
+    High,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Token {
-    pub(crate) token: Secret,
+    pub(crate) text: Secret,
     pub(crate) system_user_id: String,
     pub(crate) portfolio_id: String,
     pub(crate) waba_ids: Vec<String>,
@@ -99,7 +107,7 @@ impl Token {
 /// What the login dialog hands out. It lives thirty seconds and buys one token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Code {
-    pub(crate) code: Secret,
+    pub(crate) text: Secret,
     pub(crate) waba_id: String,
     pub(crate) issued_ms: i64,
     pub(crate) used: bool,
@@ -150,8 +158,8 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) fn add_token(&mut self, mut token: Token) {
-        token.proof = crate::webhooks::hmac_hex(self.app.secret.expose(), token.token.expose().as_bytes());
-        self.tokens.insert(token.token.expose().to_owned(), token);
+        token.proof = crate::webhooks::hmac_hex(self.app.secret.expose(), token.text.expose().as_bytes());
+        self.tokens.insert(token.text.expose().to_owned(), token);
     }
 
     /// A new secret makes every earlier proof wrong.
@@ -160,8 +168,8 @@ impl Accounts {
         self.app = app;
         if changed {
             for token in self.tokens.values_mut() {
-                let proof = crate::webhooks::hmac_hex(self.app.secret.expose(), token.token.expose().as_bytes());
-                token.proof = proof;
+                token.proof =
+                    crate::webhooks::hmac_hex(self.app.secret.expose(), token.text.expose().as_bytes());
             }
         }
     }

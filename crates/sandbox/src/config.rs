@@ -56,7 +56,7 @@ pub struct App {
 }
 
 /// How webhooks are delivered. Meta tries for days; these defaults are quick, so that a test need not be.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Delivery {
     /// Deliveries under way at once.
@@ -142,7 +142,8 @@ impl Config {
         if self.delivery.concurrency == 0 {
             return Err(ConfigError::Zero("delivery.concurrency"));
         }
-        for (key, address) in [("app.callback_url", &self.app.callback_url), ("public_url", &self.public_url)] {
+        for (key, address) in [("app.callback_url", &self.app.callback_url), ("public_url", &self.public_url)]
+        {
             if let Some(address) = address
                 && !is_http_url(address)
             {

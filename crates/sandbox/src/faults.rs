@@ -131,7 +131,8 @@ impl Match {
             wanted.is_empty() || call.segments.windows(wanted.len()).any(|run| run == wanted)
         });
         let number = self.phone_number_id.as_deref().is_none_or(|id| call.segments.first() == Some(&id));
-        path && number && self.to.as_deref().is_none_or(|to| call.to.is_some_and(|asked| same_person(to, asked)))
+        path && number
+            && self.to.as_deref().is_none_or(|to| call.to.is_some_and(|asked| same_person(to, asked)))
     }
 }
 

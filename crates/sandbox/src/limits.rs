@@ -1,5 +1,6 @@
 //! Meta's sending limits: messages per second of a number, and of one number to one person.
 
+use crate::accounts::Throughput;
 use crate::world::locked;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -76,7 +77,13 @@ impl Limiter {
     }
 
     /// A refused message costs nothing.
-    pub(crate) fn send(&self, now_us: i64, number: &str, high: bool, person: &str) -> Result<(), Exceeded> {
+    pub(crate) fn send(
+        &self,
+        now_us: i64,
+        number: &str,
+        throughput: Throughput,
+        person: &str,
+    ) -> Result<(), Exceeded> {
         let mut state = locked(&self.0);
         let limits = state.limits;
         if let Some(pair) = limits.pair {
@@ -87,24 +94,24 @@ impl Limiter {
             let interval = i64::from(pair.seconds) * 1_000_000;
             let paid_at = state.pairs.get(&key).copied().unwrap_or(0);
             let paid_at = borrow(paid_at, now_us, interval, pair.burst).ok_or(Exceeded::Pair)?;
-            state.count(now_us, number, high)?;
+            state.count(now_us, number, throughput)?;
             state.pairs.insert(key, paid_at);
         } else {
-            state.count(now_us, number, high)?;
+            state.count(now_us, number, throughput)?;
         }
         Ok(())
     }
 
     /// An incoming message uses the number's throughput too, but Meta delivers it whatever the limit says.
-    pub(crate) fn receive(&self, now_us: i64, number: &str, high: bool) {
-        let _ = locked(&self.0).count(now_us, number, high);
+    pub(crate) fn receive(&self, now_us: i64, number: &str, throughput: Throughput) {
+        let _ = locked(&self.0).count(now_us, number, throughput);
     }
 }
 
 impl State {
-    fn count(&mut self, now_us: i64, number: &str, high: bool) -> Result<(), Exceeded> {
+    fn count(&mut self, now_us: i64, number: &str, throughput: Throughput) -> Result<(), Exceeded> {
         let Some(standard) = self.limits.throughput_per_s else { return Ok(()) };
-        let per_s = if high { 1000 } else { standard.max(1) };
+        let per_s = if throughput == Throughput::High { 1000 } else { standard.max(1) };
         let interval = 1_000_000 / i64::from(per_s);
         if let Some(paid_at) = self.numbers.get_mut(number) {
             *paid_at = borrow(*paid_at, now_us, interval, per_s).ok_or(Exceeded::Throughput)?;
@@ -130,7 +137,7 @@ mod tests {
     #[test]
     fn forty_five_quick_messages_pass_and_then_one_every_six_seconds() {
         let limiter = Limiter::new(Limits { throughput_per_s: None, ..Limits::default() });
-        let send = |at| limiter.send(at, "1", false, "255712345678");
+        let send = |at| limiter.send(at, "1", Throughput::Standard, "255712345678");
         for _ in 0..45 {
             assert_eq!(send(0), Ok(()));
         }
@@ -138,23 +145,25 @@ mod tests {
         assert_eq!(send(5 * SECOND), Err(Exceeded::Pair));
         assert_eq!(send(6 * SECOND), Ok(()));
         assert_eq!(send(6 * SECOND), Err(Exceeded::Pair));
-        assert_eq!(limiter.send(6 * SECOND, "1", false, "255799999999"), Ok(()));
+        assert_eq!(limiter.send(6 * SECOND, "1", Throughput::Standard, "255799999999"), Ok(()));
     }
 
     #[test]
     fn a_number_sends_eighty_a_second_to_different_people() {
         let limiter = Limiter::new(Limits::default());
-        let accepted = (0..100).filter(|i| limiter.send(0, "1", false, &format!("p{i}")).is_ok()).count();
+        let accepted =
+            (0..100).filter(|i| limiter.send(0, "1", Throughput::Standard, &format!("p{i}")).is_ok()).count();
         assert_eq!(accepted, 80);
-        assert_eq!(limiter.send(0, "1", false, "last"), Err(Exceeded::Throughput));
-        assert_eq!(limiter.send(SECOND, "1", false, "last"), Ok(()));
-        let high = (0..1100).filter(|i| limiter.send(0, "2", true, &format!("p{i}")).is_ok()).count();
+        assert_eq!(limiter.send(0, "1", Throughput::Standard, "last"), Err(Exceeded::Throughput));
+        assert_eq!(limiter.send(SECOND, "1", Throughput::Standard, "last"), Ok(()));
+        let high =
+            (0..1100).filter(|i| limiter.send(0, "2", Throughput::High, &format!("p{i}")).is_ok()).count();
         assert_eq!(high, 1000);
     }
 
     #[test]
     fn without_limits_everything_passes() {
         let limiter = Limiter::new(Limits::none());
-        assert!((0..10_000).all(|_| limiter.send(0, "1", false, "255712345678").is_ok()));
+        assert!((0..10_000).all(|_| limiter.send(0, "1", Throughput::Standard, "255712345678").is_ok()));
     }
 }

@@ -79,7 +79,8 @@ pub(crate) fn received(body: &[u8]) -> Box<RawValue> {
     let text = String::from_utf8_lossy(body);
     let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.into_owned() };
     RawValue::from_string(text).unwrap_or_else(|_| {
-        serde_json::value::to_raw_value(&String::from_utf8_lossy(body)).unwrap_or_else(|_| RawValue::NULL.to_owned())
+        serde_json::value::to_raw_value(&String::from_utf8_lossy(body))
+            .unwrap_or_else(|_| RawValue::NULL.to_owned())
     })
 }
 

@@ -202,7 +202,7 @@ impl World {
                 }
                 Record::Token(token) => accounts.add_token(token.into_owned()),
                 Record::Code(code) => {
-                    accounts.codes.insert(code.code.expose().to_owned(), code.into_owned());
+                    accounts.codes.insert(code.text.expose().to_owned(), code.into_owned());
                 }
                 Record::Person { key, person } => {
                     accounts.people.insert(key.into_owned(), person.into_owned());
@@ -257,7 +257,8 @@ impl World {
 
     fn start_journal(&self, folder: Folder) -> io::Result<Journal> {
         let snapshot = {
-            let (accounts, sent, pending) = (locked(&self.accounts), locked(&self.sent), locked(&self.pending));
+            let (accounts, sent, pending) =
+                (locked(&self.accounts), locked(&self.sent), locked(&self.pending));
             self.snapshot(&accounts, &sent, &pending)
         };
         Journal::start(folder, &snapshot, self.config.journal_sync)

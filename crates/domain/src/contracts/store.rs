@@ -381,8 +381,9 @@ pub trait Outbox {
 
 #[async_trait]
 pub trait Events {
-    /// What was reported for these messages, in no particular order. Group participants are not in it.
-    async fn reports(&self, messages: &[MessageId]) -> Result<Vec<Report>>;
+    /// What was reported for these messages on their own connections, in no particular order. Group participants are
+    /// not in it, nor is what another connection claimed about a message that is not its own.
+    async fn reports(&self, messages: &[(ConnectionId, MessageId)]) -> Result<Vec<Report>>;
     /// Time, by the provider's clock, of the latest status of any message of the connection among its newest events.
     async fn status_watermark(
         &self,

@@ -7,6 +7,7 @@ use crate::faults::WebhookFaults;
 use crate::world::{World, locked};
 use bytes::Bytes;
 use std::cmp::Ordering;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 /// With batches it pays to wait a moment for company.
 const BATCH_TICK: Duration = Duration::from_millis(10);
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 pub(crate) async fn run(world: Arc<World>, mut incoming: UnboundedReceiver<Command>) {
     let (finished, mut outcomes) = unbounded_channel();
@@ -173,10 +174,7 @@ impl Delivery {
         while self.under_way + usize::from(batch.is_some()) < self.world.config.delivery.concurrency
             || batch.as_ref().is_some_and(|batch| batch.ids.len() < faults.batch)
         {
-            let Some(item) = self.queue.peek().filter(|item| item.due <= now).and_then(|_| self.queue.pop())
-            else {
-                break;
-            };
+            let Some(item) = self.due(now) else { break };
             if let Work::Fresh { id, .. } = &item.work
                 && self.world.chance.happens(faults.drop)
             {
@@ -195,8 +193,12 @@ impl Delivery {
                     if full {
                         self.finish(batch.take(), &faults);
                     }
-                    let batch =
-                        batch.get_or_insert_with(|| Batch { url, to_app, ids: Vec::new(), events: Vec::new() });
+                    let batch = batch.get_or_insert_with(|| Batch {
+                        url,
+                        to_app,
+                        ids: Vec::new(),
+                        events: Vec::new(),
+                    });
                     batch.ids.push(id);
                     batch.events.push(event);
                 }
@@ -205,11 +207,17 @@ impl Delivery {
         self.finish(batch, &faults);
     }
 
+    fn due(&mut self, now: Instant) -> Option<Item> {
+        let first = self.queue.peek_mut()?;
+        (first.due <= now).then(|| PeekMut::pop(first))
+    }
+
     fn attempt_closed_gates(&mut self, now: Instant) {
         if self.under_way >= self.world.config.delivery.concurrency {
             return;
         }
-        let ready: Vec<_> = self.gates.iter_mut().filter_map(|(url, gate)| Some((url.clone(), gate.attempt(now)?))).collect();
+        let ready: Vec<_> =
+            self.gates.iter_mut().filter_map(|(url, gate)| Some((url.clone(), gate.attempt(now)?))).collect();
         let faults = self.world.faults.webhooks();
         for (url, item) in ready {
             match (self.destination(&item), item.work) {
@@ -318,7 +326,7 @@ impl Delivery {
     fn settle(&mut self, finished: Finished) {
         let Finished { mut post, result } = finished;
         self.under_way -= 1;
-        let config = &self.world.config.delivery;
+        let config = self.world.config.delivery;
         match result {
             Ok(200) => {
                 self.reached(&post.url);
@@ -328,7 +336,11 @@ impl Delivery {
                 self.reached(&post.url);
                 post.attempt += 1;
                 if post.attempt >= config.attempts {
-                    tracing::warn!(status, attempts = post.attempt, "a webhook was never answered with 200 and is given up");
+                    tracing::warn!(
+                        status,
+                        attempts = post.attempt,
+                        "a webhook was never answered with 200 and is given up"
+                    );
                     self.account_for(&post.ids);
                 } else if !post.ids.is_empty() {
                     let pause = config.retry_first_ms.saturating_mul(1 << (post.attempt - 1).min(16));
@@ -342,7 +354,11 @@ impl Delivery {
                     tracing::info!(error = %error.without_url(), "the webhook callback cannot be reached; its webhooks wait");
                 }
                 self.order += 1;
-                let item = (!post.ids.is_empty()).then(|| Item { due: now, order: self.order, work: Work::Again(post) });
+                let item = (!post.ids.is_empty()).then(|| Item {
+                    due: now,
+                    order: self.order,
+                    work: Work::Again(post),
+                });
                 gate.close(now, item);
             }
         }

@@ -131,7 +131,9 @@ impl<'a> Statuses<'a> {
 fn close(out: &mut String, empty: usize, statuses: Option<Statuses<'_>>) {
     let Some(Statuses { of, contacts, list }) = statuses else { return };
     begin_entry(out, empty, &of.waba_id);
-    out.push_str(r#""changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"#);
+    out.push_str(
+        r#""changes":[{"value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"#,
+    );
     push_str(out, &of.display);
     member(out, "phone_number_id", &of.phone_number_id);
     out.push('}');

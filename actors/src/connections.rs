@@ -1,0 +1,64 @@
+//! Moves a connection's status and tells the world.
+
+use domain::connection::{Connection, ConnectionStatus};
+use domain::contracts::store::Batch;
+use domain::event::{EventType, NewEvent, update_id};
+use serde_json::json;
+
+use crate::keychain::column;
+use crate::services::Services;
+
+/// Writes the status that `connection` carries where it is still `from`, and emits `connection.status`.
+pub(crate) async fn announce(services: &Services, connection: &Connection, from: ConnectionStatus) {
+    let now = services.clock.now();
+    let moved = services
+        .store
+        .move_connection(connection.id, from, connection.status, connection.reason.as_deref(), now)
+        .await;
+    match moved {
+        Ok(true) => {}
+        // Somebody else moved it, and told so.
+        Ok(false) => return,
+        Err(error) => {
+            tracing::error!(connection.id = %connection.id, %error, "the status of a connection could not be written");
+            return;
+        }
+    }
+    services.directory.forget_business(connection.account, &connection.business_reference).await;
+    emit(services, connection).await;
+}
+
+/// Emits `connection.status` for the status that the connection has now.
+pub(crate) async fn emit(services: &Services, connection: &Connection) {
+    let now = services.clock.now();
+    let data = json!({
+        "status": connection.status,
+        "reason": connection.reason,
+        "transport": connection.transport(),
+        "provider": connection.provider,
+        "phone_number_id": connection.graph_id,
+    });
+    let key = format!("{}:{}", connection.status, now.as_micros());
+    let id = update_id(now, &connection.id.to_string(), &key);
+    let text = data.to_string();
+    let sealed =
+        services.keychain.seal(connection.business, id.uuid(), column::EVENT_BODY, text.as_bytes()).await;
+    let Ok(body) = sealed else {
+        tracing::error!(connection.id = %connection.id, "an event could not be sealed");
+        return;
+    };
+    let event = NewEvent {
+        id,
+        event_type: EventType::ConnectionStatus,
+        account: connection.account,
+        business: connection.business,
+        connection: Some(connection.id),
+        message: None,
+        status: None,
+        occurred_at: now,
+        body,
+    };
+    if services.writer.write(Batch { events: vec![event], ..Batch::default() }).await.is_ok() {
+        services.news.send_replace(());
+    }
+}

@@ -1,0 +1,385 @@
+//! The only door to the actors: cheap to clone, plain async methods, no address leaves it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use domain::business::Business;
+use domain::clock::Timestamp;
+use domain::connection::{Connection, ConnectionStatus, ProviderName};
+use domain::contracts::provider::Update;
+use domain::contracts::store::{Accepted, Batch, IdempotencyRecord, NewMessage, StoreError};
+use domain::event::{EventType, NewEvent, update_id};
+use domain::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId};
+use domain::message::{MessageStatus, Priority};
+use domain::outbox::{OnAmbiguous, OutboxState};
+use domain::recipient::Recipient;
+use serde::Serialize;
+
+use crate::connection::messages::{Cancel, Cancellation, Observation, Observe, Reload, Submit};
+use crate::endpoints::{Endpoints, Refresh, RetryNow};
+use crate::inbox::{self, IngestError, Ingested};
+use crate::keychain::{Keychain, SealError, column};
+use crate::ownership::{Leave, Ownership};
+use crate::router::{Locate, Route, RouteError, Router, Target};
+use crate::services::Services;
+use crate::supervisor::registry::{NoSlot, Registry, Running};
+use crate::supervisor::{DrainAll, NotRunning, Run, Supervisor};
+use crate::writer::WriteError;
+
+/// A message to accept, checked and normalised already.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    pub recipient: Recipient,
+    /// Cloud API `type`.
+    pub kind: String,
+    /// The message object as JSON text, without `messaging_product` and `biz_opaque_callback_data`.
+    pub json: String,
+    pub opaque: Option<String>,
+    pub client_ref: Option<String>,
+    pub priority: Priority,
+    pub on_ambiguous: Option<OnAmbiguous>,
+    pub send_at: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// The caller's key, with what makes a second request the same one.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    pub key_hash: [u8; 32],
+    pub route: String,
+    pub body_hash: [u8; 32],
+    /// How the answer reads that will be repeated.
+    pub answer: fn(&AcceptedMessage) -> String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AcceptedMessage {
+    pub id: MessageId,
+    pub status: MessageStatus,
+    pub connection_id: ConnectionId,
+    pub to: String,
+}
+
+/// The row is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acceptance {
+    New(AcceptedMessage),
+    /// The idempotency key was used before: compare its body hash, then repeat its answer.
+    Replayed(IdempotencyRecord),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// Nothing was accepted: come back after the wait.
+    #[error("too much is waiting already")]
+    Overloaded { retry_after: Duration },
+    /// Accepted or not: the database did not say. Ask again with the same idempotency key.
+    #[error("the gateway cannot say now whether it accepted the message")]
+    Unavailable { retry_after: Duration },
+    #[error("the business was erased")]
+    Erased,
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) services: Services,
+    pub(crate) registry: Registry,
+    pub(crate) supervisor: Addr<Supervisor>,
+    pub(crate) router: Addr<Router>,
+    pub(crate) endpoints: Addr<Endpoints>,
+    pub(crate) ownership: Addr<Ownership>,
+    pub(crate) lost: tokio::sync::watch::Receiver<bool>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+/// What the node is doing.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    pub partitions: usize,
+    pub leased: bool,
+    pub connections: Vec<(ConnectionId, Observation)>,
+}
+
+const A_MOMENT: Duration = Duration::from_secs(1);
+
+impl Gateway {
+    /// Where a message of this target would go, with its business for the checks that need it.
+    pub async fn route(
+        &self,
+        account: AccountKey,
+        target: Target,
+        immediate: bool,
+    ) -> Result<Route, RouteError> {
+        self.router.send(Locate { account, target, immediate }).await.unwrap_or_else(|_| {
+            Err(RouteError::Unavailable(Arc::new(StoreError::Unreadable { what: "route" })))
+        })
+    }
+
+    /// Accepts: answers when the row is committed, whatever happens to the message afterwards.
+    pub async fn accept(&self, route: &Route, submission: Submission) -> Result<Acceptance, AcceptError> {
+        if !self.services.writer.has_room() {
+            return Err(AcceptError::Overloaded { retry_after: A_MOMENT });
+        }
+        let now = self.services.clock.now();
+        let id = MessageId::from_uuid(self.services.ids.next());
+        let connection = &route.connection;
+        let answer = AcceptedMessage {
+            id,
+            status: MessageStatus::Accepted,
+            connection_id: connection.id,
+            to: submission.recipient.to_string(),
+        };
+        let body = self
+            .services
+            .keychain
+            .seal(route.business.key, id.uuid(), column::MESSAGE_BODY, submission.json.as_bytes())
+            .await?;
+        let message = NewMessage {
+            id,
+            partition: connection.partition,
+            account: route.business.account,
+            business: route.business.key,
+            connection: connection.id,
+            lane: submission.recipient.lane(connection.id),
+            recipient: answer.to.clone(),
+            kind: submission.kind,
+            state: OutboxState::NEW,
+            on_ambiguous: submission.on_ambiguous.unwrap_or_else(|| policy(submission.priority, connection)),
+            priority: submission.priority,
+            client_ref: submission.client_ref,
+            opaque: submission.opaque,
+            accepted_at: now,
+            send_at: submission.send_at,
+            expires_at: submission
+                .expires_at
+                .unwrap_or_else(|| self.lifetime_after(submission.send_at.unwrap_or(now))),
+            body,
+            idempotency: submission.idempotency.map(|key| IdempotencyRecord {
+                account: route.business.account,
+                key_hash: key.key_hash,
+                route: key.route,
+                body_hash: key.body_hash,
+                answer_status: 202,
+                answer: (key.answer)(&answer),
+                created_at: now,
+            }),
+        };
+        match self.submit(connection.id, message, submission.json).await? {
+            Accepted::Committed { .. } => Ok(Acceptance::New(answer)),
+            Accepted::Replayed(record) => Ok(Acceptance::Replayed(record)),
+            Accepted::Erased => Err(AcceptError::Erased),
+            Accepted::Fenced => Err(AcceptError::Unavailable { retry_after: A_MOMENT }),
+        }
+    }
+
+    async fn submit(
+        &self,
+        id: ConnectionId,
+        message: NewMessage,
+        json: String,
+    ) -> Result<Accepted, AcceptError> {
+        let message = Box::new(message);
+        loop {
+            let running = self.running(id).await?;
+            let slot = match running.slot() {
+                Ok(slot) => slot,
+                Err(NoSlot::Full) => return Err(AcceptError::Overloaded { retry_after: A_MOMENT }),
+                Err(NoSlot::Leaving) => {
+                    self.registry.remove(id);
+                    continue;
+                }
+            };
+            let answered = running.address.send(Submit { message, json }).await;
+            drop(slot);
+            return match answered {
+                Ok(Ok(accepted)) => Ok(accepted),
+                Ok(Err(WriteError::Overloaded)) => Err(AcceptError::Overloaded { retry_after: A_MOMENT }),
+                Ok(Err(WriteError::Unavailable)) | Err(_) => {
+                    Err(AcceptError::Unavailable { retry_after: A_MOMENT })
+                }
+            };
+        }
+    }
+
+    async fn running(&self, id: ConnectionId) -> Result<Running, AcceptError> {
+        if let Some(running) = self.registry.get(id)
+            && running.address.connected()
+        {
+            return Ok(running);
+        }
+        match self.supervisor.send(Run(id)).await {
+            Ok(Ok(running)) => Ok(running),
+            Ok(Err(NotRunning::Restarting { wait })) => Err(AcceptError::Unavailable { retry_after: wait }),
+            Ok(Err(NotRunning::Stopping)) | Err(_) => Err(AcceptError::Unavailable { retry_after: A_MOMENT }),
+        }
+    }
+
+    fn lifetime_after(&self, start: Timestamp) -> Timestamp {
+        start.plus(Duration::from_secs(self.services.config.message_lifetime_s))
+    }
+
+    /// Cancels a message of this connection unless it is claimed already.
+    pub async fn cancel(&self, connection: ConnectionId, id: MessageId) -> Result<Cancellation, AcceptError> {
+        let running = self.running(connection).await?;
+        match running.address.send(Cancel(id)).await {
+            Ok(Ok(cancellation)) => Ok(cancellation),
+            _ => Err(AcceptError::Unavailable { retry_after: A_MOMENT }),
+        }
+    }
+
+    /// Keeps news from a provider; when it answers, everything is durable and may be acknowledged.
+    pub async fn ingest(
+        &self,
+        provider: ProviderName,
+        updates: Vec<Update>,
+    ) -> Result<Ingested, IngestError> {
+        let (services, registry) = (self.services.clone(), self.registry.clone());
+        // Away from the request: a caller that hangs up does not leave half of it undone.
+        let ingesting =
+            tokio::spawn(async move { inbox::ingest(&services, &registry, provider, updates).await });
+        ingesting.await.unwrap_or(Err(IngestError::Write(WriteError::Unavailable)))
+    }
+
+    /// A connection was made, or its credential was replaced: its actor reads it again, endpoints hear of it.
+    pub async fn connection_saved(&self, connection: &Connection) {
+        self.services.directory.forget_business(connection.account, &connection.business_reference).await;
+        if let Some(running) = self.registry.get(connection.id) {
+            let _ = running.address.send(Reload).await;
+        }
+        crate::connections::emit(&self.services, connection).await;
+    }
+
+    /// Moves a connection's status; false when it is not `from` any more.
+    pub async fn move_connection(
+        &self,
+        connection: &Connection,
+        to: ConnectionStatus,
+        reason: Option<&str>,
+    ) -> Result<(), domain::connection::InvalidTransition> {
+        let from = connection.status;
+        let moved =
+            Connection { status: from.to(to)?, reason: reason.map(str::to_owned), ..connection.clone() };
+        crate::connections::announce(&self.services, &moved, from).await;
+        if let Some(running) = self.registry.get(connection.id) {
+            let _ = running.address.send(Reload).await;
+        }
+        Ok(())
+    }
+
+    pub async fn business_changed(&self, account: AccountKey, reference: &BusinessRef) {
+        self.services.directory.forget_business(account, reference).await;
+    }
+
+    /// A business was erased: nothing of it stays in memory.
+    pub async fn business_erased(&self, business: &Business) {
+        self.services.keychain.forget(business.key).await;
+        self.services.directory.forget_business(business.account, &business.reference).await;
+        let _ = self.endpoints.send(Refresh).await;
+    }
+
+    /// Endpoints were added, changed or removed.
+    pub async fn endpoints_changed(&self) {
+        let _ = self.endpoints.send(Refresh).await;
+    }
+
+    /// A failed delivery of this endpoint was made due.
+    pub async fn retry_deliveries(&self, endpoint: EndpointId) {
+        let _ = self.endpoints.send(RetryNow(endpoint)).await;
+    }
+
+    /// Tells endpoints something that no provider told: `data` is an object.
+    pub async fn emit(
+        &self,
+        account: AccountKey,
+        business: BusinessKey,
+        connection: Option<ConnectionId>,
+        event_type: EventType,
+        key: &str,
+        data: &serde_json::Value,
+    ) -> Result<(), AcceptError> {
+        let now = self.services.clock.now();
+        let id = update_id(now, &business.0.to_string(), key);
+        let body = self
+            .services
+            .keychain
+            .seal(business, id.uuid(), column::EVENT_BODY, data.to_string().as_bytes())
+            .await?;
+        let event = NewEvent {
+            id,
+            event_type,
+            account,
+            business,
+            connection,
+            message: None,
+            status: None,
+            occurred_at: now,
+            body,
+        };
+        let batch = Batch { events: vec![event], ..Batch::default() };
+        let written = self.services.writer.write(batch).await;
+        written.map_err(|_| AcceptError::Unavailable { retry_after: A_MOMENT })?;
+        self.services.news.send_replace(());
+        Ok(())
+    }
+
+    pub const fn keychain(&self) -> &Keychain {
+        &self.services.keychain
+    }
+
+    /// Whether this node holds its lease now.
+    pub fn is_leased(&self) -> bool {
+        self.services.holdings.is_leased(&*self.services.clock)
+    }
+
+    /// Ends when this process must not go on: another one took its partitions.
+    pub async fn lost(&self) {
+        let mut lost = self.lost.clone();
+        let _ = lost.wait_for(|lost| *lost).await;
+    }
+
+    pub async fn overview(&self) -> Overview {
+        let mut connections = Vec::new();
+        for (id, running) in self.registry.all() {
+            if let Ok(observation) = running.address.send(Observe).await {
+                connections.push((id, observation));
+            }
+        }
+        Overview {
+            partitions: self.services.holdings.partitions().len(),
+            leased: self.is_leased(),
+            connections,
+        }
+    }
+
+    /// Finishes what is in flight, writes everything down, gives the lease back. At most `patience`.
+    pub async fn stop(&self, patience: Duration) {
+        let draining = async {
+            let _ = self.supervisor.send(DrainAll).await;
+            self.services.writer.drained().await;
+        };
+        if tokio::time::timeout(patience, draining).await.is_err() {
+            tracing::warn!(
+                "stopping without waiting longer; what was in flight is settled at the next start"
+            );
+        }
+        let _ = tokio::time::timeout(A_MOMENT * 2, self.ownership.send(Leave)).await;
+    }
+}
+
+/// One-time codes, and everything on an unofficial transport, never go a second time.
+fn policy(priority: Priority, connection: &Connection) -> OnAmbiguous {
+    let official = connection.transport() == domain::Transport::Official;
+    if official && priority != Priority::Otp { OnAmbiguous::Resend } else { OnAmbiguous::Fail }
+}

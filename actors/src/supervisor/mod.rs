@@ -1,0 +1,235 @@
+//! Runs connections of the partitions owned here: starts them on first use or when they have work, starts them
+//! again when they fail, lets them go when they are idle.
+//!
+//! Not actix's own `Supervisor`, which keeps the old state after `stop()` and does nothing after a panic. A child
+//! holds an exit guard; its drop tells how the child ended, also when it panicked.
+
+pub(crate) mod registry;
+pub(crate) mod restart;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use actix::WeakAddr;
+use actix::prelude::*;
+use domain::clock::Timestamp;
+use domain::ids::ConnectionId;
+
+use crate::connection::actor::Connection;
+use crate::metrics;
+use crate::services::Services;
+use registry::{Registry, Running};
+use restart::History;
+
+pub(crate) struct Supervisor {
+    services: Services,
+    registry: Registry,
+    arbiters: Vec<ArbiterHandle>,
+    next_arbiter: usize,
+    failures: HashMap<ConnectionId, Failed>,
+    draining: bool,
+}
+
+struct Failed {
+    history: History,
+    not_before: Timestamp,
+}
+
+impl Supervisor {
+    pub(crate) fn new(services: Services, registry: Registry, arbiters: Vec<ArbiterHandle>) -> Self {
+        Self { services, registry, arbiters, next_arbiter: 0, failures: HashMap::new(), draining: false }
+    }
+
+    fn run(&mut self, id: ConnectionId, ctx: &mut Context<Self>) -> Result<Running, NotRunning> {
+        if self.draining {
+            return Err(NotRunning::Stopping);
+        }
+        if let Some(running) = self.registry.get(id)
+            && running.address.connected()
+        {
+            return Ok(running);
+        }
+        let now = self.services.clock.now();
+        if let Some(failed) = self.failures.get(&id)
+            && failed.not_before > now
+        {
+            return Err(NotRunning::Restarting { wait: failed.not_before.since(now) });
+        }
+        let arbiter = &self.arbiters[self.next_arbiter % self.arbiters.len()];
+        self.next_arbiter = self.next_arbiter.wrapping_add(1);
+        let ambiguous = Arc::new(AtomicUsize::new(0));
+        let guard = ExitGuard { id, supervisor: ctx.address().downgrade(), failed: false };
+        let (services, shared) = (self.services.clone(), Arc::clone(&ambiguous));
+        let address =
+            Connection::start_in_arbiter(arbiter, move |_| Connection::new(id, services, shared, guard));
+        let running = Running::new(address, ambiguous);
+        self.registry.insert(id, running.clone());
+        Ok(running)
+    }
+
+    /// The periodic look: whatever a lost hint missed is found here.
+    fn sweep(&self) -> ResponseFuture<Vec<ConnectionId>> {
+        let (store, held) = (Arc::clone(&self.services.store), self.services.holdings.partitions());
+        Box::pin(async move {
+            store.connections_with_work(&held).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the look for unfinished work failed; the next one finds it");
+                Vec::new()
+            })
+        })
+    }
+
+    fn sweep_now(&self, ctx: &mut Context<Self>) {
+        ctx.spawn(self.sweep().into_actor(self).map(|found, this, ctx| {
+            for id in found {
+                // A connection that waits out a failure is found again by the next sweep.
+                let _ = this.run(id, ctx);
+            }
+        }));
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(0);
+        self.sweep_now(ctx);
+        let every = Duration::from_secs(self.services.config.sweep_s.max(1));
+        ctx.run_interval(every, |this, ctx| this.sweep_now(ctx));
+    }
+}
+
+/// Why a connection does not run here now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotRunning {
+    Restarting { wait: Duration },
+    Stopping,
+}
+
+/// Run this connection, if it does not run already.
+#[derive(Message)]
+#[rtype(result = "Result<Running, NotRunning>")]
+pub(crate) struct Run(pub(crate) ConnectionId);
+
+impl Handler<Run> for Supervisor {
+    type Result = Result<Running, NotRunning>;
+
+    fn handle(&mut self, Run(id): Run, ctx: &mut Self::Context) -> Self::Result {
+        self.run(id, ctx)
+    }
+}
+
+/// The connection has had no work for a while.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Idle(pub(crate) ConnectionId);
+
+impl Handler<Idle> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Idle(id): Idle, _: &mut Self::Context) {
+        if let Some(running) = self.registry.get(id)
+            && running.close_if_unused()
+        {
+            // The last address goes with the entry, and the actor with it.
+            self.registry.remove(id);
+        }
+    }
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Exited {
+    id: ConnectionId,
+    how: Exit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Stopped,
+    Failed,
+    Panicked,
+}
+
+impl Handler<Exited> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Exited { id, how }: Exited, ctx: &mut Self::Context) {
+        // A younger one may run already; its entry is not this one's to remove.
+        if self.registry.get(id).is_some_and(|running| !running.address.connected()) {
+            self.registry.remove(id);
+        }
+        if how == Exit::Stopped || self.draining {
+            return;
+        }
+        if how == Exit::Panicked {
+            metrics::crashed();
+        }
+        let now = self.services.clock.now();
+        let failed = self
+            .failures
+            .entry(id)
+            .or_insert_with(|| Failed { history: History::default(), not_before: now });
+        let wait = failed.history.failed(now);
+        failed.not_before = now.plus(wait);
+        tracing::warn!(connection.id = %id, how = ?how, wait_ms = wait.as_millis(), "a connection ended and starts again");
+        ctx.run_later(wait, move |this, ctx| {
+            let _ = this.run(id, ctx);
+        });
+    }
+}
+
+/// Lets every connection finish what is in flight, and starts none.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct DrainAll;
+
+impl Handler<DrainAll> for Supervisor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: DrainAll, _: &mut Self::Context) -> Self::Result {
+        self.draining = true;
+        let running = self.registry.all();
+        Box::pin(async move {
+            for (_, running) in running {
+                let _ = running.address.send(crate::connection::messages::Drain).await;
+            }
+        })
+    }
+}
+
+/// Held by a connection; its drop tells the supervisor that the connection ended, and how.
+#[derive(Debug)]
+pub(crate) struct ExitGuard {
+    id: ConnectionId,
+    supervisor: WeakAddr<Supervisor>,
+    failed: bool,
+}
+
+impl ExitGuard {
+    /// The end that follows is a failure.
+    pub(crate) fn failed(&mut self) {
+        self.failed = true;
+    }
+
+    pub(crate) fn tell(&self, idle: Idle) {
+        if let Some(supervisor) = self.supervisor.upgrade() {
+            let _ = supervisor.try_send(idle);
+        }
+    }
+}
+
+impl Drop for ExitGuard {
+    fn drop(&mut self) {
+        let how = match (std::thread::panicking(), self.failed) {
+            (true, _) => Exit::Panicked,
+            (false, true) => Exit::Failed,
+            (false, false) => Exit::Stopped,
+        };
+        if let Some(supervisor) = self.supervisor.upgrade() {
+            let _ = supervisor.try_send(Exited { id: self.id, how });
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The wire format of the Cloud API, which Meta and 360dialog share: messages out, webhooks in, errors.
+
+mod class;
+mod errors;
+mod lenient;
+pub mod message;
+mod rules;
+pub mod send;
+pub mod signature;
+pub mod webhook;
+
+pub use class::{Class, class_of};
+pub use errors::{graph_error, send_error};
+pub(crate) use errors::{error_of, error_of_failure};
+pub use message::{Options, Prepared, prepare};

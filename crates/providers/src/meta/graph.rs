@@ -1,0 +1,112 @@
+//! Calls of the Graph API: addresses, and who we are in them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::{AccessToken, ExposeSecret as _};
+use reqwest::RequestBuilder;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use secrecy::SecretString;
+
+use super::config::{App, Config};
+use crate::cloud_api::signature;
+use crate::http::{Answer, Call, ClientError, Failure, Http};
+use crate::redact::Secrets;
+
+/// One app's view of the Graph API.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    http: Http,
+    /// Base address and version, without a slash at the end.
+    base: String,
+    version: String,
+    app_id: String,
+    app_secret: SecretString,
+    told_of_other_version: AtomicBool,
+}
+
+impl Graph {
+    pub(crate) fn new(config: &Config, app: &App) -> Result<Self, ClientError> {
+        let tls = config.graph_url.scheme() == "https";
+        Ok(Self {
+            http: Http::new("meta", config.timeouts(), tls)?,
+            base: format!("{}/{}", config.graph_url.as_str().trim_end_matches('/'), config.graph_version),
+            version: config.graph_version.clone(),
+            app_id: app.id.clone(),
+            app_secret: app.secret.clone(),
+            told_of_other_version: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn app_id(&self) -> &str {
+        &self.app_id
+    }
+
+    pub(crate) fn app_secret(&self) -> &str {
+        self.app_secret.expose_secret()
+    }
+
+    /// The token that stands for the app itself.
+    pub(crate) fn app_token(&self) -> String {
+        format!("{}|{}", self.app_id, self.app_secret())
+    }
+
+    /// What may not come back out of a call with these, besides the app's own secret.
+    pub(crate) fn secrets<'a>(&'a self, own: impl IntoIterator<Item = &'a str>) -> Secrets {
+        Secrets::of(own.into_iter().chain([self.app_secret()]))
+    }
+
+    /// A call without a token in its header, with parameters that may be secret.
+    pub(crate) fn get_plain(&self, path: &str, query: &[(&str, &str)]) -> RequestBuilder {
+        self.http.get(&format!("{}/{path}", self.base)).query(query)
+    }
+
+    pub(crate) fn get(&self, path: &str, token: &AccessToken, query: &[(&str, &str)]) -> RequestBuilder {
+        self.acting(self.http.get(&self.address(path, token)).query(query), token)
+    }
+
+    /// Without a body there is no content type, and a length of 0.
+    pub(crate) fn post(&self, path: &str, token: &AccessToken, json: Option<String>) -> RequestBuilder {
+        let request = self.acting(self.http.post(&self.address(path, token)), token);
+        match json {
+            Some(json) => {
+                request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(json)
+            }
+            None => request.body(""),
+        }
+    }
+
+    /// The proof shows that whoever holds the token also holds the app's secret.
+    fn address(&self, path: &str, token: &AccessToken) -> String {
+        let proof = signature::proof(&self.app_secret, token.expose_secret());
+        format!("{}/{path}?appsecret_proof={proof}", self.base)
+    }
+
+    /// A token that cannot stand in a header is sent as an empty one, and refused as such.
+    fn acting(&self, request: RequestBuilder, token: &AccessToken) -> RequestBuilder {
+        let value = format!("Bearer {}", token.expose_secret());
+        let mut value =
+            HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("Bearer invalid"));
+        value.set_sensitive(true);
+        request.header(AUTHORIZATION, value)
+    }
+
+    pub(crate) async fn call(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        secrets: &Secrets,
+    ) -> Result<Answer, Failure> {
+        let answer = self.http.call(request, Call { operation, secrets }).await;
+        if let Ok(Answer { api_version: Some(answered), .. }) = &answer
+            && *answered != self.version
+            && !self.told_of_other_version.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                graph.asked = %self.version,
+                graph.answered = %secrets.clean(answered),
+                "the Graph API answers in another version than the one called: it may have ended"
+            );
+        }
+        answer
+    }
+}

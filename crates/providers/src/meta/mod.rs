@@ -1,0 +1,13 @@
+//! Meta direct: the Graph API, its webhooks and Embedded Signup.
+
+pub mod config;
+mod errors;
+pub(crate) mod graph;
+mod numbers;
+pub mod onboarding;
+pub mod send;
+pub mod versions;
+pub mod webhook;
+
+pub use config::{App, Config, DEFAULT_APP, PopupRedirect};
+pub use versions::ends_at;

@@ -1,0 +1,11 @@
+//! The sandbox over HTTP, as a gateway and a browser meet it.
+
+mod control;
+mod dialog;
+mod faults;
+mod journal;
+mod numbers;
+mod sending;
+mod support;
+mod tokens;
+mod webhooks;

@@ -1,0 +1,63 @@
+//! Postgres: one pool for what must be durable and one for reading.
+
+mod durability;
+
+use std::str::FromStr;
+
+use domain::secret::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Postgres};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::error::{Failure, OpenError};
+
+type Db = Postgres;
+
+const BEGIN: &str = "BEGIN";
+const LIFT_STATEMENT_TIMEOUT: Option<&str> = Some("SET statement_timeout = 0");
+
+/// Taken before positions in the stream are given out and held until the commit, so that positions become
+/// visible in their order: a reader that has seen one has seen all below it.
+const LOCK_STREAM: Option<&str> = Some("SELECT pg_advisory_xact_lock(7377010426)");
+
+macro_rules! for_share {
+    () => {
+        " FOR SHARE"
+    };
+}
+macro_rules! for_update {
+    () => {
+        " FOR UPDATE"
+    };
+}
+
+#[path = "../ops/mod.rs"]
+#[expect(clippy::duplicate_mod, reason = "one text, compiled for both databases")]
+mod ops;
+
+pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
+    let options = PgConnectOptions::from_str(config.url.expose_secret())
+        .map_err(|error| OpenError::Address(Failure::of(&error)))?
+        .application_name("whatsapp-gateway")
+        .statement_cache_capacity(256)
+        .options([
+            ("statement_timeout", config.statement_timeout_ms.to_string()),
+            ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms.to_string()),
+            // Our statements are short; compiling one would cost more than running it.
+            ("jit", "off".to_owned()),
+        ])
+        .disable_statement_logging();
+    // A batch joins a table by its keys. Planned while the table is small, it would join by reading all of it,
+    // and keep the plan while the table grows.
+    let writing =
+        options.clone().options([("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")]);
+
+    let unreachable = |error| OpenError::Unreachable(Failure::of(&error));
+    let pool = PgPoolOptions::new().acquire_timeout(config.acquire_timeout());
+    let write =
+        pool.clone().max_connections(config.write_connections).connect_with(writing).await.map_err(unreachable)?;
+    let read = pool.max_connections(config.read_connections).connect_with(options).await.map_err(unreachable)?;
+    durability::warn_of_losses(&read).await;
+    Ok(ops::Database::new(write, read, JoinSet::new(), sqlx::migrate!("../../migrations/postgres")))
+}
