@@ -10,6 +10,8 @@ pub mod meta;
 pub mod metrics;
 mod redact;
 pub mod registry;
+#[cfg(test)]
+mod testing;
 
 pub use http::ClientError;
 pub use registry::Registry;

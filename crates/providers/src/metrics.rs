@@ -20,12 +20,7 @@ pub fn describe() {
     );
 }
 
-pub(crate) fn record(
-    provider: &'static str,
-    operation: &'static str,
-    outcome: &'static str,
-    took: Duration,
-) {
+pub(crate) fn record(provider: &'static str, operation: &'static str, outcome: &'static str, took: Duration) {
     metrics::counter!(REQUESTS, "provider" => provider, "operation" => operation, "outcome" => outcome)
         .increment(1);
     metrics::histogram!(REQUEST_SECONDS, "provider" => provider, "operation" => operation, "outcome" => outcome)

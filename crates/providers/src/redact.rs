@@ -96,7 +96,10 @@ mod tests {
         assert_eq!(secrets.clean("bad s3cr3t-of-the-app."), "bad [redacted].");
         assert_eq!(secrets.clean("starts with s3cr3t-of…"), "starts with [redacted]…");
         assert_eq!(secrets.clean("pin 493817 is wrong"), "pin [redacted] is wrong");
-        assert_eq!(secrets.clean("Malformed access token EAAGm0PX4ZCps"), "Malformed access token [redacted]");
+        assert_eq!(
+            secrets.clean("Malformed access token EAAGm0PX4ZCps"),
+            "Malformed access token [redacted]"
+        );
         assert_eq!(secrets.clean("(#131047) Re-engagement message"), "(#131047) Re-engagement message");
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Number {
     pub(crate) registered: bool,
     /// Used by the WhatsApp Business app at the same time: cannot be registered or deregistered here.
     pub(crate) on_biz_app: bool,
-    pub(crate) pin: Option<String>,
+    pub(crate) pin: Option<Secret>,
     pub(crate) wrong_pins: u32,
     /// When `register` was called, milliseconds; entries older than 72 hours no longer count.
     pub(crate) register_calls: Vec<i64>,
@@ -76,7 +76,7 @@ pub(crate) struct Token {
     pub(crate) dead: Option<Death>,
     /// `appsecret_proof` for this token, derived once because every call needs it.
     #[serde(skip)]
-    pub(crate) proof: String,
+    pub(crate) proof: Secret,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,16 +150,16 @@ pub(crate) struct Accounts {
     pub(crate) portfolios: BTreeMap<String, Portfolio>,
     pub(crate) wabas: BTreeMap<String, Waba>,
     pub(crate) numbers: BTreeMap<String, Number>,
-    pub(crate) tokens: HashMap<String, Token>,
-    pub(crate) codes: HashMap<String, Code>,
+    pub(crate) tokens: HashMap<Secret, Token>,
+    pub(crate) codes: HashMap<Secret, Code>,
     /// By `wa_id`, or by user id for someone without one.
     pub(crate) people: HashMap<String, Person>,
 }
 
 impl Accounts {
     pub(crate) fn add_token(&mut self, mut token: Token) {
-        token.proof = crate::webhooks::hmac_hex(self.app.secret.expose(), token.text.expose().as_bytes());
-        self.tokens.insert(token.text.expose().to_owned(), token);
+        token.proof = proof(&self.app.secret, &token.text);
+        self.tokens.insert(token.text.clone(), token);
     }
 
     /// A new secret makes every earlier proof wrong.
@@ -168,8 +168,7 @@ impl Accounts {
         self.app = app;
         if changed {
             for token in self.tokens.values_mut() {
-                token.proof =
-                    crate::webhooks::hmac_hex(self.app.secret.expose(), token.text.expose().as_bytes());
+                token.proof = proof(&self.app.secret, &token.text);
             }
         }
     }
@@ -204,6 +203,10 @@ impl Accounts {
             Some(_) => Destination::NotYet,
         }
     }
+}
+
+fn proof(app_secret: &Secret, token: &Secret) -> Secret {
+    Secret::new(crate::webhooks::hmac_hex(app_secret.expose(), token.expose().as_bytes()))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Text that must not reach a log: app secrets, tokens, codes.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::fmt;
 
 /// Serialises as plain text, because the journal has to give it back after a restart.
@@ -27,6 +28,13 @@ impl From<&str> for Secret {
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self(text)
+    }
+}
+
+/// Lets a map be keyed by secrets and asked with plain text.
+impl Borrow<str> for Secret {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
     /// Without a slash at the end.
@@ -34,6 +33,13 @@ pub(crate) struct World {
     pub(crate) client: reqwest::Client,
     /// What a restart would have to deliver. Kept only together with a journal.
     pending: Mutex<BTreeMap<u64, Event>>,
+}
+
+/// Whoever prints a running sandbox wants to know which one it is, not everything that is in it.
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
 }
 
 /// A handler that panicked with the lock held must not take the sandbox down with it.
@@ -202,7 +208,7 @@ impl World {
                 }
                 Record::Token(token) => accounts.add_token(token.into_owned()),
                 Record::Code(code) => {
-                    accounts.codes.insert(code.text.expose().to_owned(), code.into_owned());
+                    accounts.codes.insert(code.text.clone(), code.into_owned());
                 }
                 Record::Person { key, person } => {
                     accounts.people.insert(key.into_owned(), person.into_owned());
@@ -246,7 +252,9 @@ impl World {
         let verify_token = choose(&config.verify_token, &kept.verify_token);
         let same_token = verify_token == kept.verify_token;
         let callback = match &config.callback_url {
-            None => kept.callback,
+            None => kept
+                .callback
+                .map(|callback| Callback { verified: callback.verified && same_token, ..callback }),
             Some(url) => kept
                 .callback
                 .filter(|callback| callback.url == *url && same_token)

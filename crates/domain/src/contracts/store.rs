@@ -33,6 +33,9 @@ pub enum StoreError {
     /// Another row holds what must be unique.
     #[error("{what} is already taken")]
     Taken { what: &'static str },
+    /// What the row belongs to does not exist any more: its business was erased.
+    #[error("{what} does not exist any more")]
+    Gone { what: &'static str },
 }
 
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -8,9 +8,8 @@ use serde_json::Value;
 
 /// Nesting stays bounded by serde_json's own limit of 128.
 pub(crate) fn parse(body: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice(body).or_else(|error| {
-        if error.is_eof() { Err(error) } else { serde_json::from_str(&mended(body)) }
-    })
+    serde_json::from_slice(body)
+        .or_else(|error| if error.is_eof() { Err(error) } else { serde_json::from_str(&mended(body)) })
 }
 
 /// The same document with U+FFFD for every lone surrogate and every byte that is no UTF-8.

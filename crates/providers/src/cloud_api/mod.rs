@@ -10,6 +10,6 @@ pub mod signature;
 pub mod webhook;
 
 pub use class::{Class, class_of};
-pub use errors::{graph_error, send_error};
 pub(crate) use errors::{error_of, error_of_failure};
+pub use errors::{graph_error, send_error};
 pub use message::{Options, Prepared, prepare};

@@ -36,6 +36,7 @@ struct AcceptedContact {
 }
 
 /// What a POST came to. Only a 2xx with the id of a message is a receipt.
+#[expect(clippy::result_large_err, reason = "the contract's error, made once for each failed call")]
 pub(crate) fn outcome(answer: Result<Answer, Failure>, secrets: &Secrets) -> Result<SendReceipt, SendError> {
     let answer = answer.map_err(send_failure)?;
     if !(200..300).contains(&answer.status) {
@@ -56,7 +57,8 @@ fn receipt(body: &[u8]) -> Option<SendReceipt> {
     // An empty `wa_id` has been seen where the number is hidden.
     let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
     let contact = accepted.contacts.into_iter().next();
-    let (wa_id, user_id) = contact.map_or((None, None), |contact| (filled(contact.wa_id), filled(contact.user_id)));
+    let (wa_id, user_id) =
+        contact.map_or((None, None), |contact| (filled(contact.wa_id), filled(contact.user_id)));
     (!provider_id.is_empty()).then_some(SendReceipt { provider_id, wa_id, user_id })
 }
 
@@ -81,7 +83,10 @@ mod tests {
 
     #[test]
     fn the_body_is_the_stored_text_with_ours_in_front() {
-        let echo = Echo { message: "msg_00000000000000000000000000000007".parse::<MessageId>().unwrap(), attempt: 2 };
+        let echo = Echo {
+            message: "msg_00000000000000000000000000000007".parse::<MessageId>().unwrap(),
+            attempt: 2,
+        };
         let body = body(r#"{"to":"+255712345678","type":"text","text":{"body":"Habari"}}"#, echo).unwrap();
         assert_eq!(
             serde_json::from_str::<Value>(&body).unwrap(),
@@ -119,7 +124,9 @@ mod tests {
 
     #[test]
     fn a_success_without_a_message_id_is_no_receipt() {
-        for body in ["", "{}", "<html>", r#"{"messages":[]}"#, r#"{"messages":[{"id":""}]}"#, r#"{"success":true}"#] {
+        for body in
+            ["", "{}", "<html>", r#"{"messages":[]}"#, r#"{"messages":[{"id":""}]}"#, r#"{"success":true}"#]
+        {
             assert!(matches!(outcome_of(200, body), Err(SendError::OutcomeUnknown { .. })), "{body}");
         }
         let strange = outcome_of(200, r#"{"error":{"message":"odd","code":131026}}"#);

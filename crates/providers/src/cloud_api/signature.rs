@@ -12,7 +12,8 @@ pub const HEADER_LENGTH: usize = PREFIX.len() + 2 * DIGEST;
 
 /// The digest a header carries: `sha256=` and 64 lower-case hexadecimal digits, and nothing else.
 pub fn digest_of(header: Option<&[u8]>) -> Result<[u8; DIGEST], WebhookError> {
-    let header = header.filter(|header| header.len() == HEADER_LENGTH).ok_or(WebhookError::SignatureMissing)?;
+    let header =
+        header.filter(|header| header.len() == HEADER_LENGTH).ok_or(WebhookError::SignatureMissing)?;
     let digits = header.strip_prefix(PREFIX).ok_or(WebhookError::SignatureMissing)?;
     if digits.iter().any(u8::is_ascii_uppercase) {
         return Err(WebhookError::SignatureMissing);

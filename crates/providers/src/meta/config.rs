@@ -67,7 +67,8 @@ pub enum PopupRedirect {
 
 impl Default for Config {
     fn default() -> Self {
-        let url = |text: &str| Url::parse(text).unwrap_or_else(|_| unreachable!("a literal that is an address"));
+        let url =
+            |text: &str| Url::parse(text).unwrap_or_else(|_| unreachable!("a literal that is an address"));
         Self {
             graph_url: url("https://graph.facebook.com"),
             sdk_url: url("https://connect.facebook.net/en_US/sdk.js"),
@@ -94,9 +95,16 @@ impl Config {
             [("graph_url", &self.graph_url), ("sdk_url", &self.sdk_url), ("dialog_url", &self.dialog_url)]
         {
             if !self.is_allowed(url) {
-                complain(key, "is not an https address of Meta: list its origin in allowed_bases if it is meant");
+                complain(
+                    key,
+                    "is not an https address of Meta: list its origin in allowed_bases if it is meant",
+                );
             }
-            if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+            if url.query().is_some()
+                || url.fragment().is_some()
+                || !url.username().is_empty()
+                || url.password().is_some()
+            {
                 complain(key, "must be a plain address without a user, a query or a fragment");
             }
         }
@@ -132,7 +140,8 @@ impl Config {
         }
         for (name, app) in &self.apps {
             let key = |member: &str| format!("apps.{name}.{member}");
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+            let plain =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
             if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
                 complain(
                     &format!("apps.{name}"),
@@ -199,7 +208,9 @@ mod tests {
     }
 
     fn keys(config: &Config) -> Vec<String> {
-        config.validate().map_or_else(|wrong| wrong.into_iter().map(|(key, _)| key).collect(), |()| Vec::new())
+        config
+            .validate()
+            .map_or_else(|wrong| wrong.into_iter().map(|(key, _)| key).collect(), |()| Vec::new())
     }
 
     #[test]
@@ -230,9 +241,12 @@ mod tests {
     #[test]
     fn a_message_origin_is_an_origin_and_nothing_more() {
         let with = |origin: &str| Config { message_origins: vec![origin.to_owned()], ..good() };
-        for wrong in
-            ["https://www.facebook.com/", "www.facebook.com", "https://evilfacebook.com", "http://www.facebook.com"]
-        {
+        for wrong in [
+            "https://www.facebook.com/",
+            "www.facebook.com",
+            "https://evilfacebook.com",
+            "http://www.facebook.com",
+        ] {
             assert_eq!(keys(&with(wrong)), ["message_origins[0]"], "{wrong}");
         }
     }

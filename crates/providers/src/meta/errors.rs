@@ -94,8 +94,12 @@ mod tests {
     use OnboardProblem as P;
 
     fn of(step: Step, status: u16, code: i64, subcode: Option<i64>) -> P {
-        let error =
-            ProviderError { code: Some(code), subcode, http_status: Some(status), ..ProviderError::default() };
+        let error = ProviderError {
+            code: Some(code),
+            subcode,
+            http_status: Some(status),
+            ..ProviderError::default()
+        };
         problem(step, &error)
     }
 
@@ -107,7 +111,10 @@ mod tests {
         assert_eq!(code_problem(None, "This authorization code has expired."), P::CodeExpired);
         assert_eq!(code_problem(None, "This authorization code has been used."), P::CodeUsed);
         assert_eq!(
-            code_problem(None, "Error validating verification code. Please make sure your redirect_uri is identical"),
+            code_problem(
+                None,
+                "Error validating verification code. Please make sure your redirect_uri is identical"
+            ),
             P::RedirectMismatch
         );
         assert_eq!(code_problem(None, "Invalid parameter"), P::ProviderRefused);

@@ -61,12 +61,12 @@ impl Graph {
     }
 
     pub(crate) fn get(&self, path: &str, token: &AccessToken, query: &[(&str, &str)]) -> RequestBuilder {
-        self.acting(self.http.get(&self.address(path, token)).query(query), token)
+        acting(self.http.get(&self.address(path, token)).query(query), token)
     }
 
     /// Without a body there is no content type, and a length of 0.
     pub(crate) fn post(&self, path: &str, token: &AccessToken, json: Option<String>) -> RequestBuilder {
-        let request = self.acting(self.http.post(&self.address(path, token)), token);
+        let request = acting(self.http.post(&self.address(path, token)), token);
         match json {
             Some(json) => {
                 request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(json)
@@ -79,15 +79,6 @@ impl Graph {
     fn address(&self, path: &str, token: &AccessToken) -> String {
         let proof = signature::proof(&self.app_secret, token.expose_secret());
         format!("{}/{path}?appsecret_proof={proof}", self.base)
-    }
-
-    /// A token that cannot stand in a header is sent as an empty one, and refused as such.
-    fn acting(&self, request: RequestBuilder, token: &AccessToken) -> RequestBuilder {
-        let value = format!("Bearer {}", token.expose_secret());
-        let mut value =
-            HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("Bearer invalid"));
-        value.set_sensitive(true);
-        request.header(AUTHORIZATION, value)
     }
 
     pub(crate) async fn call(
@@ -109,4 +100,13 @@ impl Graph {
         }
         answer
     }
+}
+
+/// A token that cannot stand in a header is sent as a wrong one, and refused as such.
+fn acting(request: RequestBuilder, token: &AccessToken) -> RequestBuilder {
+    let value = format!("Bearer {}", token.expose_secret());
+    let mut value =
+        HeaderValue::from_str(&value).unwrap_or_else(|_| HeaderValue::from_static("Bearer invalid"));
+    value.set_sensitive(true);
+    request.header(AUTHORIZATION, value)
 }

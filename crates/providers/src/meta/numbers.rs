@@ -65,7 +65,8 @@ mod tests {
         let bare = offered("102", &json!({"id": "107", "platform_type": "NOT_APPLICABLE"})).unwrap();
         assert_eq!(bare.phone_number, None);
         assert!(!bare.verified && !bare.registered && !bare.coexistence);
-        let idle = json!({"id": "1", "platform_type": "CLOUD_API", "throughput": {"level": "NOT_APPLICABLE"}});
+        let idle =
+            json!({"id": "1", "platform_type": "CLOUD_API", "throughput": {"level": "NOT_APPLICABLE"}});
         assert!(!offered("102", &idle).unwrap().registered);
         assert_eq!(offered("102", &json!({"display_phone_number": "+1"})), None);
     }

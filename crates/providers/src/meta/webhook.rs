@@ -28,7 +28,11 @@ struct Keys {
 impl Keys {
     fn of(app: &App) -> Self {
         Self {
-            secrets: [Some(&app.secret), app.previous_secret.as_ref()].into_iter().flatten().cloned().collect(),
+            secrets: [Some(&app.secret), app.previous_secret.as_ref()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
             verify_token: app.verify_token.clone(),
         }
     }
@@ -61,7 +65,9 @@ impl Webhook for MetaWebhook {
         }
         let plain = !challenge.is_empty()
             && challenge.len() <= LONGEST_CHALLENGE
-            && challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+            && challenge
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
         if mode == "subscribe" && plain { Ok(challenge.to_owned()) } else { Err(WebhookError::Malformed) }
     }
 

@@ -130,7 +130,7 @@ fn changed_number(world: &World, id: &str, body: &Value) -> Result<Synced, Probl
         changed.quality = quality;
     }
     if body.get("pin").is_some() {
-        changed.pin = fields.text("pin")?;
+        changed.pin = fields.text("pin")?.map(Into::into);
     }
     *number = changed;
     Ok(world.journal.append(&Record::Number(Cow::Borrowed(number))))

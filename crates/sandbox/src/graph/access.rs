@@ -23,7 +23,7 @@ pub(super) fn caller<'a>(
     }
     let token = alive(world, accounts, &token)?;
     match call.param("appsecret_proof") {
-        Some(proof) if same(&proof, &token.proof) => Ok(Caller::Business(token)),
+        Some(proof) if same(&proof, token.proof.expose()) => Ok(Caller::Business(token)),
         Some(_) => Err(GraphError::proof("Invalid appsecret_proof provided in the API argument")),
         None if world.config.app.require_secret => {
             Err(GraphError::proof("API calls from the server require an appsecret_proof argument"))

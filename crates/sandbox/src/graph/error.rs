@@ -268,6 +268,7 @@ fn lookup(code: u32) -> Known {
         133_010 => (400, "Account not registered"),
         133_015 => (400, "Please wait before registering this number"),
         133_016 => (400, "Account registration blocked by rate limit"),
+        134_100 => (400, "Only marketing messages are supported"),
         135_000 => (400, "Generic user error"),
         136_024 => (400, "Request code error"),
         136_025 => (400, "Verify code error"),

@@ -54,6 +54,10 @@ fn accept(world: &World, call: &Call, number_id: &str, act: Option<&Act>) -> Res
     let token = business(world, &accounts, call)?;
     let number = find(&accounts, token, call, number_id, MESSAGING)?;
     let kind = validate::message(&call.json)?;
+    let marketing = call.path.ends_with("/marketing_messages");
+    if marketing && kind != (Kind::Message { reaction: false, template: true }) {
+        return Err(GraphError::known(134_100, "Only marketing templates are accepted here."));
+    }
     if !number.registered {
         return Err(GraphError::known(133_010, "Register the number before sending from it."));
     }
@@ -89,7 +93,6 @@ fn accept(world: &World, call: &Call, number_id: &str, act: Option<&Act>) -> Res
     };
     let late_error =
         late_error.or_else(|| statuses.contains(&Status::Failed).then(|| for_webhook(&code(131_026))));
-    let marketing = call.path.ends_with("/marketing_messages");
     let message = Accepted {
         first_webhook: world.webhooks.reserve(statuses.len()),
         id: wamid(addressed.key()),

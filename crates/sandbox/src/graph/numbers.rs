@@ -4,6 +4,7 @@ use super::access::{business, number as find, waba as find_waba};
 use super::call::Call;
 use super::error::GraphError;
 use super::{Answer, Answered, digits_of, subscriptions};
+use crate::Secret;
 use crate::accounts::{Accounts, MANAGEMENT, Number};
 use crate::chance::{object_id, random};
 use crate::journal::Record;
@@ -172,10 +173,10 @@ pub(super) fn product(call: &Call) -> Result<(), GraphError> {
     }
 }
 
-fn pin(call: &Call) -> Result<String, GraphError> {
+fn pin(call: &Call) -> Result<Secret, GraphError> {
     let pin = call.param("pin").ok_or_else(|| GraphError::parameter("The parameter pin is required."))?;
     if pin.len() == 6 && pin.bytes().all(|digit| digit.is_ascii_digit()) {
-        Ok(pin.into_owned())
+        Ok(Secret::new(pin))
     } else {
         Err(GraphError::parameter("Param pin must be 6 characters long."))
     }

@@ -77,7 +77,7 @@ fn exchange_code(world: &World, accounts: &mut Accounts, call: &Call) -> Answere
         issued_at,
         expires_at: code.token_days.map(|days| issued_at + i64::from(days) * 86_400),
         dead: None,
-        proof: String::new(),
+        proof: Secret::default(),
     };
     let answer = issued(&token, issued_at);
     let kept = world.journal.append(&Record::Token(Cow::Borrowed(&token)));
@@ -99,7 +99,7 @@ fn refresh(world: &World, accounts: &mut Accounts, call: &Call) -> Answered {
         text: Secret::new(new_token()),
         issued_at: now,
         expires_at: if old.expires_at.is_some() || asked { Some(now + SIXTY_DAYS_S) } else { None },
-        proof: String::new(),
+        proof: Secret::default(),
         ..old.clone()
     };
     let answer = issued(&token, now);

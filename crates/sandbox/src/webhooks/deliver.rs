@@ -1,6 +1,7 @@
 //! The delivery loop: one task that knows what is due, and short-lived tasks that carry one POST each.
 
 use super::destination::Gate;
+use super::wire::Wire;
 use super::{Command, Event, payload, sign};
 use crate::accounts::Destination;
 use crate::faults::WebhookFaults;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use std::cmp::Ordering;
 use std::collections::binary_heap::PeekMut;
 use std::collections::{BinaryHeap, HashMap};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -21,7 +23,9 @@ const IDLE: Duration = Duration::from_hours(1);
 pub(crate) async fn run(world: Arc<World>, mut incoming: UnboundedReceiver<Command>) {
     let (finished, mut outcomes) = unbounded_channel();
     let now = Instant::now();
+    let timeout = Duration::from_millis(world.config.delivery.timeout_ms);
     let mut delivery = Delivery {
+        wire: Arc::new(Wire::new(world.client.clone(), timeout)),
         world,
         finished,
         queue: BinaryHeap::new(),
@@ -87,11 +91,12 @@ struct Post {
 #[derive(Debug)]
 struct Finished {
     post: Post,
-    result: Result<u16, reqwest::Error>,
+    result: io::Result<u16>,
 }
 
 struct Delivery {
     world: Arc<World>,
+    wire: Arc<Wire>,
     finished: UnboundedSender<Finished>,
     queue: BinaryHeap<Item>,
     /// Waits for the app's callback to answer the handshake.
@@ -301,24 +306,9 @@ impl Delivery {
     fn start(&mut self, post: Post) {
         self.under_way += 1;
         let signature = sign::signature(locked(&self.world.accounts).app.secret.expose(), &post.body);
-        let request = self
-            .world
-            .client
-            .post(&post.url)
-            .header("content-type", "application/json")
-            .header("user-agent", "facebookexternalua")
-            .header("x-hub-signature-256", signature)
-            .body(post.body.clone());
-        let finished = self.finished.clone();
+        let (wire, finished) = (self.wire.clone(), self.finished.clone());
         tokio::spawn(async move {
-            let result = async {
-                let answer = request.send().await?;
-                let status = answer.status().as_u16();
-                // Read to the end, so that the connection can be used again.
-                answer.bytes().await?;
-                Ok(status)
-            };
-            let result = result.await;
+            let result = wire.post(&post.url, &signature, &post.body).await;
             let _ = finished.send(Finished { post, result });
         });
     }
@@ -351,7 +341,7 @@ impl Delivery {
                 let now = Instant::now();
                 let gate = self.gates.entry(post.url.clone()).or_default();
                 if gate.is_open() {
-                    tracing::info!(error = %error.without_url(), "the webhook callback cannot be reached; its webhooks wait");
+                    tracing::info!(%error, "the webhook callback cannot be reached; its webhooks wait");
                 }
                 self.order += 1;
                 let item = (!post.ids.is_empty()).then(|| Item {

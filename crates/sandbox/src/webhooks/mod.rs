@@ -6,6 +6,7 @@ mod handshake;
 mod json;
 mod payload;
 mod sign;
+mod wire;
 
 pub(crate) use deliver::run;
 pub(crate) use handshake::{set_callback, shake_hands, verify};

@@ -74,6 +74,8 @@ async fn the_state_shows_accounts_and_no_tokens() {
     assert!(text.contains("Duka la Asha") && text.contains(&stage.business.waba_id));
     assert!(!text.contains(stage.business.access_token.expose()));
     assert!(!text.contains(stage.sandbox.app().secret.expose()));
+    let printed = format!("{:?} {:?}", stage.sandbox, stage.business);
+    assert!(!printed.contains(stage.business.access_token.expose()));
 }
 
 #[tokio::test]
@@ -98,7 +100,7 @@ async fn businesses_can_be_added_and_limits_changed() {
 #[tokio::test]
 async fn outside_the_service_window_only_templates_arrive() {
     let stage = Stage::new().await;
-    let gateway = Gateway::start(&stage.sandbox, 0).await;
+    let gateway = Gateway::start(&stage.sandbox, 0);
     stage.sandbox.set_callback_url(&gateway.url).await.unwrap();
     stage.control(Method::PUT, "limits", json!({"service_window": true})).await;
     let id = stage.send_text(CUSTOMER).await;

@@ -68,7 +68,7 @@ async fn a_customer_chooses_a_business_and_a_number_in_a_popup() {
             .iter()
             .all(|id| visitor.page.contains(&format!("id=\"{id}\"")))
     );
-    assert!(visitor.page.contains("Duka la Asha") && visitor.page.contains("+255 712 000 001"));
+    assert!(visitor.page.contains("Duka la Asha") && visitor.page.contains("+255 222 900 001"));
     let waba = "104996122399101";
     visitor
         .submit(&[

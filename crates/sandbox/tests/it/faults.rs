@@ -3,14 +3,14 @@ use reqwest::Method;
 use sandbox::Config;
 use serde_json::{Value, json};
 
-fn rule(act: Value, times: Option<u64>) -> Value {
+fn rule(act: &Value, times: Option<u64>) -> Value {
     json!({"rules": [{"match": {"path": "messages"}, "times": times, "do": act}]})
 }
 
 #[tokio::test]
 async fn a_rule_applies_so_many_times_and_then_no_more() {
     let stage = Stage::new().await;
-    stage.set_faults(rule(json!({"error": {"code": 131_056}}), Some(2))).await;
+    stage.set_faults(rule(&json!({"error": {"code": 131_056}}), Some(2))).await;
     for _ in 0..2 {
         let (status, body) = stage.send(text(CUSTOMER)).await;
         assert_eq!((status, error_code(&body)), (400, 131_056));
@@ -30,7 +30,7 @@ async fn a_rule_applies_so_many_times_and_then_no_more() {
 #[tokio::test]
 async fn a_connection_cut_after_loses_the_answer_and_not_the_message() {
     let (stage, gateway) = Stage::with_gateway(Config::for_tests()).await;
-    stage.set_faults(rule(json!({"cut": "after"}), Some(1))).await;
+    stage.set_faults(rule(&json!({"cut": "after"}), Some(1))).await;
     let error =
         stage.graph_call(Method::POST, &stage.messages()).json(&text(CUSTOMER)).send().await.unwrap_err();
     assert!(error.status().is_none() && !error.is_timeout(), "{error:?}");
@@ -44,7 +44,7 @@ async fn a_connection_cut_after_loses_the_answer_and_not_the_message() {
 #[tokio::test]
 async fn a_connection_cut_before_loses_the_message_too() {
     let (stage, gateway) = Stage::with_gateway(Config::for_tests()).await;
-    stage.set_faults(rule(json!({"cut": "before"}), Some(1))).await;
+    stage.set_faults(rule(&json!({"cut": "before"}), Some(1))).await;
     let error =
         stage.graph_call(Method::POST, &stage.messages()).json(&text(CUSTOMER)).send().await.unwrap_err();
     assert!(error.status().is_none(), "{error:?}");
@@ -69,7 +69,7 @@ async fn nothing_at_all_comes_back_on_a_cut_connection() {
 #[tokio::test]
 async fn a_status_alone_looks_like_trouble_in_front_of_graph() {
     let stage = Stage::new().await;
-    stage.set_faults(rule(json!({"status": 502}), Some(1))).await;
+    stage.set_faults(rule(&json!({"status": 502}), Some(1))).await;
     let answer =
         stage.graph_call(Method::POST, &stage.messages()).json(&text(CUSTOMER)).send().await.unwrap();
     assert_eq!(answer.status(), 502);

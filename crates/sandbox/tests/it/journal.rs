@@ -64,7 +64,7 @@ async fn statuses_that_were_not_delivered_are_delivered_after_a_kill() {
 
     let sandbox = Sandbox::start(config(second.path())).await.unwrap();
     assert!(sandbox.callback_is_verified(), "an address that has answered once is not asked again");
-    let again = Gateway::start(&sandbox, gateway.port).await;
+    let again = Gateway::start(&sandbox, gateway.port);
     until("three statuses", || again.statuses_of(&missed).len() == 3).await;
     assert!(again.statuses_of(&delivered).is_empty());
 }

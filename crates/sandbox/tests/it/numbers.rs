@@ -60,8 +60,8 @@ async fn an_unverified_number_is_verified_by_code_and_then_registered() {
     );
     assert_eq!(error_code(&post("verify_code", json!({"code": "x"})).await), 136_025);
 
-    let (_, state) = read(stage.client.get(format!("{}/state", stage.sandbox.control_url()))).await;
-    let numbers = state["businesses"].as_array().unwrap().iter().flat_map(|business| {
+    let (_, shown) = read(stage.client.get(format!("{}/state", stage.sandbox.control_url()))).await;
+    let numbers = shown["businesses"].as_array().unwrap().iter().flat_map(|business| {
         business["wabas"].as_array().unwrap().iter().flat_map(|waba| waba["numbers"].as_array().unwrap())
     });
     let code =

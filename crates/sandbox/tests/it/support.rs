@@ -35,7 +35,7 @@ impl Stage {
     /// The same, with a gateway that has answered the handshake.
     pub(crate) async fn with_gateway(config: Config) -> (Self, Gateway) {
         let stage = Self::with(config).await;
-        let gateway = Gateway::start(&stage.sandbox, 0).await;
+        let gateway = Gateway::start(&stage.sandbox, 0);
         stage.sandbox.set_callback_url(&gateway.url).await.unwrap();
         until("the handshake", || stage.sandbox.callback_is_verified()).await;
         (stage, gateway)
@@ -165,7 +165,7 @@ struct Heard {
 }
 
 impl Gateway {
-    pub(crate) async fn start(sandbox: &Running, port: u16) -> Self {
+    pub(crate) fn start(sandbox: &Running, port: u16) -> Self {
         let app = sandbox.app();
         let heard = Data::new(Heard {
             app_secret: app.secret.expose().to_owned(),

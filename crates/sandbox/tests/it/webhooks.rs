@@ -85,7 +85,7 @@ async fn a_gateway_that_restarts_at_its_address_gets_what_it_missed() {
         ids.push(stage.send_text(CUSTOMER).await);
     }
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let again = Gateway::start(&stage.sandbox, gateway.port).await;
+    let again = Gateway::start(&stage.sandbox, gateway.port);
     until("everything", || stage.sandbox.webhooks_waiting() == 0).await;
     for id in ids {
         assert_eq!(again.statuses_of(&id).len(), 3);
@@ -100,7 +100,7 @@ async fn a_callback_that_starts_later_is_found_and_gets_everything() {
     let id = stage.send_text(CUSTOMER).await;
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert!(!stage.sandbox.callback_is_verified());
-    let gateway = Gateway::start(&stage.sandbox, port).await;
+    let gateway = Gateway::start(&stage.sandbox, port);
     until("three statuses", || gateway.statuses_of(&id).len() == 3).await;
 }
 
@@ -111,9 +111,9 @@ async fn a_callback_with_another_verify_token_gets_nothing() {
     stage.send_text(CUSTOMER).await;
     tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     assert_eq!(gateway.posts(), 0);
-    let (_, state) = read(stage.client.get(format!("{}/state", stage.sandbox.control_url()))).await;
-    assert_eq!(state["app"]["callback"]["verified"], false);
-    assert_eq!(state["app"]["callback"]["last_error"], "answered 403");
+    let (_, shown) = read(stage.client.get(format!("{}/state", stage.sandbox.control_url()))).await;
+    assert_eq!(shown["app"]["callback"]["verified"], false);
+    assert_eq!(shown["app"]["callback"]["last_error"], "answered 403");
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_waba_without_subscription_gets_no_webhooks() {
 #[tokio::test]
 async fn an_override_gets_the_webhooks_of_its_waba() {
     let (stage, app) = Stage::with_gateway(Config::for_tests()).await;
-    let own = Gateway::start(&stage.sandbox, 0).await;
+    let own = Gateway::start(&stage.sandbox, 0);
     let path = format!("{}/subscribed_apps", stage.business.waba_id);
     let verify_token = stage.sandbox.app().verify_token;
     let body = |token: &str| json!({"override_callback_uri": own.url, "verify_token": token});

@@ -21,7 +21,11 @@ pub fn graph_error(status: u16, body: &[u8]) -> Option<ProviderError> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body.get("error")?;
     if let Value::String(message) = error {
-        return Some(ProviderError { message: message.clone(), http_status: Some(status), ..ProviderError::default() });
+        return Some(ProviderError {
+            message: message.clone(),
+            http_status: Some(status),
+            ..ProviderError::default()
+        });
     }
     let error = error.as_object()?;
     let text = |name: &str| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -33,7 +37,10 @@ pub fn graph_error(status: u16, body: &[u8]) -> Option<ProviderError> {
     Some(ProviderError {
         code: error.get("code").and_then(number),
         subcode: error.get("error_subcode").and_then(number),
-        message: text("message").or(text("error_user_title")).unwrap_or("the provider gave no message").to_owned(),
+        message: text("message")
+            .or(text("error_user_title"))
+            .unwrap_or("the provider gave no message")
+            .to_owned(),
         details: details.or(text("error_user_msg")).map(str::to_owned),
         trace_id: text("fbtrace_id").map(str::to_owned),
         http_status: Some(status),

@@ -111,7 +111,11 @@ fn common(checker: &mut Checker, message: &Map<String, Value>) {
         Some(value) => {
             let path = Path::Root.key("biz_opaque_callback_data");
             let broken = if value.is_string() { rule::TOO_LONG } else { rule::WRONG_TYPE };
-            checker.wrong(&path, broken, format!("{path} must be a text of at most {LONGEST_OPAQUE} characters"));
+            checker.wrong(
+                &path,
+                broken,
+                format!("{path} must be a text of at most {LONGEST_OPAQUE} characters"),
+            );
         }
     }
 }
@@ -135,7 +139,8 @@ fn addressee(checker: &mut Checker, message: &Map<String, Value>, country: Count
         (Some(to), _) => ("to", to),
         (None, Some(recipient)) => ("recipient", recipient),
         (None, None) => {
-            let message = "to is missing: write the recipient's phone number such as +255712345678, or their user id";
+            let message =
+                "to is missing: write the recipient's phone number such as +255712345678, or their user id";
             checker.wrong(&Path::Root.key("to"), rule::REQUIRED, message);
             return None;
         }
@@ -178,11 +183,7 @@ fn read_addressee(
         return text.parse::<UserId>().map(|user| Recipient::User(user).into());
     }
     let found = normalise(text, country)?;
-    Ok(Addressee {
-        recipient: found.number.into(),
-        corrected: found.corrected,
-        not_mobile: found.not_mobile,
-    })
+    Ok(Addressee { recipient: found.number.into(), corrected: found.corrected, not_mobile: found.not_mobile })
 }
 
 /// Two capital letters and a dot: no phone number is written so.

@@ -8,7 +8,8 @@ const MOST_ENTRIES: usize = 100;
 const VALUE: usize = 1_000;
 const NAME_PARTS: [&str; 5] = ["first_name", "last_name", "middle_name", "prefix", "suffix"];
 /// The lists of a card, and the member that each entry is about.
-const LISTS: [(&str, &str); 4] = [("phones", "phone"), ("emails", "email"), ("urls", "url"), ("addresses", "street")];
+const LISTS: [(&str, &str); 4] =
+    [("phones", "phone"), ("emails", "email"), ("urls", "url"), ("addresses", "street")];
 
 pub(super) fn contacts(checker: &mut Checker, message: At<'_, '_>) {
     let list_path = message.path.key("contacts");

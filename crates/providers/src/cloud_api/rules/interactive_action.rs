@@ -47,7 +47,11 @@ fn unique<'a>(
 ) {
     if value.is_some_and(|value| !seen.insert(value)) {
         let path = at.path.key(name);
-        checker.wrong(&path, rule::DUPLICATE, format!("{path} is the same as an earlier one: each must differ"));
+        checker.wrong(
+            &path,
+            rule::DUPLICATE,
+            format!("{path} is the same as an earlier one: each must differ"),
+        );
     }
 }
 
@@ -89,7 +93,8 @@ fn section_title(checker: &mut Checker, section: At<'_, '_>, sections: usize) {
 fn at_most_in_all(checker: &mut Checker, action: At<'_, '_>, what: &str, count: usize, most: usize) {
     if count > most {
         let path = action.path.key("sections");
-        let message = format!("{path} has {count} {what} in all sections together: at most {most} are allowed");
+        let message =
+            format!("{path} has {count} {what} in all sections together: at most {most} are allowed");
         checker.wrong(&path, rule::TOO_MANY, message);
     }
 }
@@ -119,7 +124,11 @@ pub(super) fn flow(checker: &mut Checker, action: At<'_, '_>) {
     let at = At { object, path: &action.path.key("parameters") };
     if at.member("flow_id").is_some() == at.member("flow_name").is_some() {
         let path = at.path;
-        checker.wrong(path, rule::ONE_OF, format!("{path} must name the flow by one of flow_id and flow_name"));
+        checker.wrong(
+            path,
+            rule::ONE_OF,
+            format!("{path} must name the flow by one of flow_id and flow_name"),
+        );
     }
     checker.optional_text(at, "flow_id", plain::ID);
     checker.optional_text(at, "flow_name", plain::ID);

@@ -30,13 +30,19 @@ pub(super) fn cards(checker: &mut Checker, action: At<'_, '_>) {
 
 fn same_as_first(checker: &mut Checker, card: At<'_, '_>, cards: &[Value], pointer: &str, name: &str) {
     let first = cards.first().and_then(|first| first.pointer(pointer));
-    let own = pointer.split('/').skip(2).fold(
-        pointer.split('/').nth(1).and_then(|outer| card.object.get(outer)),
-        |value, part| value.and_then(|value| value.get(part)),
-    );
+    let own = pointer
+        .split('/')
+        .skip(2)
+        .fold(pointer.split('/').nth(1).and_then(|outer| card.object.get(outer)), |value, part| {
+            value.and_then(|value| value.get(part))
+        });
     if first != own {
         let path = card.path.key(name);
-        checker.wrong(&path, rule::NOT_ALLOWED, format!("{path} differs from the first card: all must be alike"));
+        checker.wrong(
+            &path,
+            rule::NOT_ALLOWED,
+            format!("{path} differs from the first card: all must be alike"),
+        );
     }
 }
 

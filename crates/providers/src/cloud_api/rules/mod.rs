@@ -66,9 +66,9 @@ impl fmt::Display for Path<'_> {
 
 /// An object and where it stands.
 #[derive(Clone, Copy)]
-pub(crate) struct At<'a, '_> {
+pub(crate) struct At<'a, 'p> {
     pub(crate) object: &'a Object,
-    pub(crate) path: &'a Path<'a>,
+    pub(crate) path: &'p Path<'p>,
 }
 
 impl<'a> At<'a, '_> {
@@ -145,9 +145,17 @@ impl Checker {
         };
         let count = list.len();
         if count < fewest {
-            self.wrong(&path, rule::TOO_FEW, format!("{path} has {count} elements: at least {fewest} are needed"));
+            self.wrong(
+                &path,
+                rule::TOO_FEW,
+                format!("{path} has {count} elements: at least {fewest} are needed"),
+            );
         } else if count > most {
-            self.wrong(&path, rule::TOO_MANY, format!("{path} has {count} elements: at most {most} are allowed"));
+            self.wrong(
+                &path,
+                rule::TOO_MANY,
+                format!("{path} has {count} elements: at most {most} are allowed"),
+            );
         }
         list
     }
@@ -180,7 +188,12 @@ impl Checker {
         }
     }
 
-    pub(crate) fn optional_text<'a>(&mut self, at: At<'a, '_>, name: &str, longest: usize) -> Option<&'a str> {
+    pub(crate) fn optional_text<'a>(
+        &mut self,
+        at: At<'a, '_>,
+        name: &str,
+        longest: usize,
+    ) -> Option<&'a str> {
         let value = at.member(name)?;
         let Some(text) = value.as_str() else {
             self.wrong_type(&at.path.key(name), "a text", value);
@@ -234,7 +247,11 @@ impl Checker {
             None => self.wrong_type(&path, "a text", value),
             Some(word) if words.contains(&word) => {}
             Some(_) => {
-                self.wrong(&path, rule::UNKNOWN_VALUE, format!("{path} must be one of: {}", words.join(", ")));
+                self.wrong(
+                    &path,
+                    rule::UNKNOWN_VALUE,
+                    format!("{path} must be one of: {}", words.join(", ")),
+                );
             }
         }
     }

@@ -44,7 +44,11 @@ pub(super) fn media(checker: &mut Checker, parent: At<'_, '_>, kind: &str) {
     let at = At { object, path: &parent.path.key(kind) };
     id_or_link(checker, at);
     if matches!(kind, "audio" | "sticker") {
-        checker.not_allowed(at, "caption", "audio and stickers have none; send a text as a message of its own");
+        checker.not_allowed(
+            at,
+            "caption",
+            "audio and stickers have none; send a text as a message of its own",
+        );
     } else {
         checker.optional_text(at, "caption", CAPTION);
     }

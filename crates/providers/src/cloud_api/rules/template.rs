@@ -26,7 +26,9 @@ pub(super) fn template(checker: &mut Checker, message: At<'_, '_>) {
 
 fn components(checker: &mut Checker, parent: At<'_, '_>, outermost: bool) {
     let list_path = parent.path.key("components");
-    for (index, component) in checker.optional_list(parent, "components", 0, MOST_COMPONENTS).iter().enumerate() {
+    for (index, component) in
+        checker.optional_list(parent, "components", 0, MOST_COMPONENTS).iter().enumerate()
+    {
         let path = list_path.index(index);
         let Some(object) = checker.element(component, &path) else { continue };
         let at = At { object, path: &path };
@@ -53,7 +55,11 @@ fn carousel(checker: &mut Checker, component: At<'_, '_>) {
 }
 
 /// Every parameter of the component that is an object with a `type`, by that type.
-pub(super) fn parameters(checker: &mut Checker, component: At<'_, '_>, rule: fn(&mut Checker, At<'_, '_>, &str)) {
+pub(super) fn parameters(
+    checker: &mut Checker,
+    component: At<'_, '_>,
+    rule: fn(&mut Checker, At<'_, '_>, &str),
+) {
     let list_path = component.path.key("parameters");
     let list = checker.optional_list(component, "parameters", 0, MOST_PARAMETERS);
     for (index, parameter) in list.iter().enumerate() {

@@ -81,9 +81,10 @@ impl Shared<'_> {
             let id = message.get(own).and_then(Value::as_str);
             id.is_some_and(|id| !id.is_empty() && contact.get(theirs).and_then(Value::as_str) == Some(id))
         };
-        let found = self.contacts.iter().find(|contact| {
-            is_same(contact, "from_user_id", "user_id") || is_same(contact, "from", "wa_id")
-        });
+        let found = self
+            .contacts
+            .iter()
+            .find(|contact| is_same(contact, "from_user_id", "user_id") || is_same(contact, "from", "wa_id"));
         match (found, self.contacts.as_slice()) {
             (Some(contact), _) => Some(contact.clone()),
             (None, [only]) => Some(only.clone()),
@@ -100,26 +101,27 @@ fn stamp(element: &Value) -> Option<Timestamp> {
     element.get("timestamp").and_then(time::of)
 }
 
-fn message(shared: &mut Shared<'_>, message: Value) -> Update {
+fn message(shared: &Shared<'_>, message: Value) -> Update {
     let Some(key) = word(&message, "id") else { return shared.unread("messages", message) };
     let (at, contact, metadata) = (stamp(&message), shared.contact_of(&message), shared.metadata.clone());
     shared.update(at, Content::Message { key, message, contact, metadata })
 }
 
-fn echo(shared: &mut Shared<'_>, message: Value) -> Update {
+fn echo(shared: &Shared<'_>, message: Value) -> Update {
     let Some(key) = word(&message, "id") else { return shared.unread("message_echoes", message) };
     let (at, metadata) = (stamp(&message), shared.metadata.clone());
     shared.update(at, Content::Echo { key, message, metadata })
 }
 
-fn status(shared: &mut Shared<'_>, object: Value) -> Update {
+fn status(shared: &Shared<'_>, object: Value) -> Update {
     let (Some(provider_id), Some(word_of_status)) = (word(&object, "id"), word(&object, "status")) else {
         return shared.unread("statuses", object);
     };
     let participant = word(&object, "recipient_participant_id")
         .or_else(|| word(&object, "recipient_participant_user_id"))
         .unwrap_or_default();
-    let echo = object.get("biz_opaque_callback_data").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    let echo =
+        object.get("biz_opaque_callback_data").and_then(Value::as_str).and_then(|text| text.parse().ok());
     let update = StatusUpdate {
         provider_id,
         status: word_of_status.parse().ok(),
@@ -133,16 +135,16 @@ fn status(shared: &mut Shared<'_>, object: Value) -> Update {
     shared.update(at, Content::Status(Box::new(update)))
 }
 
-fn call(shared: &mut Shared<'_>, call: Value) -> Update {
+fn call(shared: &Shared<'_>, call: Value) -> Update {
     one_call(shared, "calls", "event", call)
 }
 
-fn call_status(shared: &mut Shared<'_>, status: Value) -> Update {
+fn call_status(shared: &Shared<'_>, status: Value) -> Update {
     one_call(shared, "statuses", "status", status)
 }
 
 /// A call's id comes with several events, each of which is news.
-fn one_call(shared: &mut Shared<'_>, list: &str, event: &str, element: Value) -> Update {
+fn one_call(shared: &Shared<'_>, list: &str, event: &str, element: Value) -> Update {
     let key = word(&element, "id").zip(word(&element, event)).map(|(id, event)| format!("{id}:{event}"));
     let mut update = shared.unread(list, element);
     if let (Some(known), Content::Other { key, .. }) = (key, &mut update.content) {

@@ -40,7 +40,9 @@ mod tests {
     #[test]
     fn seconds_in_texts_and_numbers_and_milliseconds_are_one_time() {
         let expected = Some(Timestamp::from_seconds(1_790_000_000));
-        for value in [json!("1790000000"), json!(1_790_000_000), json!("1790000000000"), json!(1_790_000_000_000_i64)] {
+        for value in
+            [json!("1790000000"), json!(1_790_000_000), json!("1790000000000"), json!(1_790_000_000_000_i64)]
+        {
             assert_eq!(of(&value), expected, "{value}");
         }
         for value in [json!(""), json!("soon"), json!(0), json!(-5), json!(1.5), json!(null), json!([1])] {

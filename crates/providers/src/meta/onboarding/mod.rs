@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::contracts::provider::{
-    Grant, LoginWindow, OfferedNumber, Onboard, OnboardError, OnboardProblem,
-};
+use domain::contracts::provider::{Grant, LoginWindow, OfferedNumber, Onboard, OnboardError, OnboardProblem};
 use domain::secret::AuthorizationCode;
 use domain::{AccessToken, ExposeSecret as _, Pin, Timestamp};
 use reqwest::RequestBuilder;
@@ -89,8 +87,11 @@ impl Onboard for MetaOnboard {
         redirect_uri: Option<&str>,
     ) -> Result<AccessToken, OnboardError> {
         let code = code.expose_secret();
-        let mut query =
-            vec![("client_id", self.graph.app_id()), ("client_secret", self.graph.app_secret()), ("code", code)];
+        let mut query = vec![
+            ("client_id", self.graph.app_id()),
+            ("client_secret", self.graph.app_secret()),
+            ("code", code),
+        ];
         match (redirect_uri, self.popup_redirect_uri) {
             (Some(uri), _) => query.push(("redirect_uri", uri)),
             (None, PopupRedirect::Empty) => query.push(("redirect_uri", "")),
@@ -100,7 +101,8 @@ impl Onboard for MetaOnboard {
         let request = self.graph.get_plain("oauth/access_token", &query);
         let answer = self.ask("exchange_code", Step::ExchangeCode, request, &secrets).await?;
         // One client library has seen the second name.
-        let token = ["access_token", "business_token"].into_iter().find_map(|name| answer.get(name)?.as_str());
+        let token =
+            ["access_token", "business_token"].into_iter().find_map(|name| answer.get(name)?.as_str());
         match token {
             Some(token) if !token.is_empty() => Ok(AccessToken::new(token)),
             _ => Err(unexpected("the provider took the code but gave no token")),
@@ -122,7 +124,7 @@ impl Onboard for MetaOnboard {
         let secrets = self.secrets_of(token);
         let path = format!("{waba_id}/phone_numbers");
         let mut offered = Vec::new();
-        let mut cursors = BTreeSet::new();
+        let mut cursors = Vec::new();
         loop {
             let mut query = vec![("fields", numbers::FIELDS), ("limit", numbers::PAGE)];
             query.extend(cursors.last().map(|after: &String| ("after", after.as_str())));
@@ -133,7 +135,9 @@ impl Onboard for MetaOnboard {
             offered.extend(entries.iter().filter_map(|entry| numbers::offered(waba_id, entry)));
             match numbers::next_cursor(&page) {
                 // A cursor that was there before would lead round in circles.
-                Some(after) if cursors.len() < numbers::MOST_PAGES && cursors.insert(after.clone()) => {}
+                Some(after) if cursors.len() < numbers::MOST_PAGES && !cursors.contains(&after) => {
+                    cursors.push(after);
+                }
                 _ => return Ok(offered),
             }
         }
@@ -198,15 +202,20 @@ fn grant(data: &Value, app_id: &str, secrets: &Secrets) -> Result<Grant, Onboard
     }
     let granular = list(data, "granular_scopes");
     let named = list(data, "scopes").iter().filter_map(Value::as_str);
-    let scopes: BTreeSet<_> = named.chain(granular.iter().filter_map(|scope| scope.get("scope")?.as_str())).collect();
+    let scopes: BTreeSet<_> =
+        named.chain(granular.iter().filter_map(|scope| scope.get("scope")?.as_str())).collect();
     if let Some(missing) = NEEDED_SCOPES.into_iter().find(|needed| !scopes.contains(needed)) {
-        return Err(refused(OnboardProblem::ScopeMissing, format!("the permission {missing} was not granted")));
+        return Err(refused(
+            OnboardProblem::ScopeMissing,
+            format!("the permission {missing} was not granted"),
+        ));
     }
     // Absent where a permission is granted for everything.
     let waba_ids = NEEDED_SCOPES
         .into_iter()
         .find_map(|needed| {
-            let scope = granular.iter().find(|scope| scope.get("scope").and_then(Value::as_str) == Some(needed))?;
+            let scope =
+                granular.iter().find(|scope| scope.get("scope").and_then(Value::as_str) == Some(needed))?;
             let ids: Vec<_> = list(scope, "target_ids").iter().filter_map(text_of).collect();
             (!ids.is_empty()).then_some(ids)
         })

@@ -1,0 +1,165 @@
+//! Moving messages on: a compare-and-set for each, many in one statement.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::contracts::store::{Result, Transition};
+use domain::outbox::{OutboxState, StateCode};
+use domain::partition::Partition;
+use sqlx::{FromRow, QueryBuilder};
+use uuid::Uuid;
+
+use super::{Conn, Db, push_list, timeline};
+use crate::columns::{StateColumns, text};
+use crate::error::failed;
+use crate::shapes;
+
+/// The row keeps what a state does not say anything about: the last claim, the time of sending, the last error.
+const MOVE: &str = "
+UPDATE outbox AS o SET
+    state = v.state,
+    epoch = COALESCE(v.epoch, o.epoch),
+    attempt = v.attempt,
+    claimed_at = COALESCE(v.claimed_at, o.claimed_at),
+    next_at = v.next_at,
+    sent_at = COALESCE(v.sent_at, o.sent_at),
+    provider_id = COALESCE(v.provider_id, o.provider_id),
+    error = COALESCE(v.error, o.error)
+FROM v
+WHERE o.id = v.id AND o.state = v.from_state AND o.attempt = v.from_attempt
+  AND (v.from_epoch IS NULL OR o.epoch = v.from_epoch)
+RETURNING o.id";
+
+/// In the batch's order: whether the row is now where the transition leads.
+pub(super) async fn apply(
+    conn: &mut Conn,
+    held: &HashSet<Partition>,
+    transitions: &[Transition],
+) -> Result<Vec<bool>> {
+    let mut applied = vec![false; transitions.len()];
+    for round in rounds(held, transitions) {
+        let mut unmoved: HashMap<Uuid, usize> =
+            round.iter().map(|&index| (transitions[index].message.uuid(), index)).collect();
+        for run in shapes::runs(&round) {
+            for id in move_rows(conn, run.iter().map(|&index| &transitions[index])).await? {
+                if let Some(index) = unmoved.remove(&id) {
+                    applied[index] = true;
+                }
+            }
+        }
+        for index in arrived(conn, transitions, unmoved).await? {
+            applied[index] = true;
+        }
+    }
+    passed_through(transitions, &mut applied);
+    let lines: Vec<_> =
+        transitions.iter().zip(&applied).filter(|(_, applied)| **applied).map(|(moved, _)| moved).collect();
+    timeline::write(conn, &lines).await?;
+    Ok(applied)
+}
+
+/// One statement moves a row once, so the second transition of a message waits for the second round.
+fn rounds(held: &HashSet<Partition>, transitions: &[Transition]) -> Vec<Vec<usize>> {
+    let mut seen: HashMap<Uuid, usize> = HashMap::with_capacity(transitions.len());
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    for (index, transition) in transitions.iter().enumerate() {
+        if !held.contains(&transition.partition) {
+            continue;
+        }
+        let round = seen.entry(transition.message.uuid()).or_default();
+        if *round == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*round].push(index);
+        *round += 1;
+    }
+    rounds
+}
+
+async fn move_rows(conn: &mut Conn, rows: impl Iterator<Item = &Transition>) -> Result<Vec<Uuid>> {
+    let mut query = QueryBuilder::<Db>::new(
+        "WITH v (id, from_state, from_attempt, from_epoch, state, epoch, attempt, claimed_at, next_at, sent_at,
+                 provider_id, error) AS (",
+    );
+    query.push_values(rows, |mut row, transition| {
+        let from = StateColumns::from(transition.from);
+        let to = StateColumns::from(transition.to);
+        let sent_at = (transition.to.code() == StateCode::Sent).then(|| transition.at.as_micros());
+        row.push_bind(transition.message.uuid())
+            .push_bind(from.state)
+            .push_bind(from.attempt)
+            .push_bind(from.epoch)
+            .push_bind(to.state)
+            .push_bind(to.epoch)
+            .push_bind(to.attempt)
+            .push_bind(to.claimed_at)
+            .push_bind(to.next_at)
+            .push_bind(sent_at)
+            .push_bind(transition.provider_id.as_deref().map(text))
+            .push_bind(transition.error.as_deref().map(text));
+    });
+    query.push(")").push(MOVE);
+    let moved: Vec<(Uuid,)> = query.build_query_as().fetch_all(conn).await.map_err(failed)?;
+    Ok(moved.into_iter().map(|(id,)| id).collect())
+}
+
+#[derive(FromRow)]
+struct StateRow {
+    id: Uuid,
+    state: i64,
+    epoch: i64,
+    attempt: i64,
+    claimed_at: Option<i64>,
+    next_at: Option<i64>,
+    provider_id: Option<String>,
+}
+
+impl StateRow {
+    fn state(&self) -> Result<OutboxState> {
+        let columns = StateColumns {
+            state: self.state,
+            epoch: Some(self.epoch),
+            attempt: self.attempt,
+            claimed_at: self.claimed_at,
+            next_at: self.next_at,
+        };
+        columns.read()
+    }
+}
+
+/// Those of the transitions that an earlier run of this batch made: the row is exactly where they lead. A claim
+/// that someone else took differs at least in its time.
+async fn arrived(
+    conn: &mut Conn,
+    transitions: &[Transition],
+    unmoved: HashMap<Uuid, usize>,
+) -> Result<Vec<usize>> {
+    let ids: Vec<Uuid> = unmoved.keys().copied().collect();
+    let mut arrived = Vec::new();
+    for list in shapes::lists(&ids) {
+        let mut query = QueryBuilder::<Db>::new(
+            "SELECT id, state, epoch, attempt, claimed_at, next_at, provider_id FROM outbox WHERE id IN ",
+        );
+        push_list(&mut query, list);
+        let rows: Vec<StateRow> = query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;
+        for row in rows {
+            let Some(&index) = unmoved.get(&row.id) else { continue };
+            let transition = &transitions[index];
+            let same_provider_id = transition.provider_id.is_none() || transition.provider_id == row.provider_id;
+            if row.state()? == transition.to && same_provider_id {
+                arrived.push(index);
+            }
+        }
+    }
+    Ok(arrived)
+}
+
+/// A transition that was refused because the row is further on already, by the next transition of the same
+/// batch, was made in an earlier run.
+fn passed_through(transitions: &[Transition], applied: &mut [bool]) {
+    let mut next: HashMap<Uuid, usize> = HashMap::new();
+    for index in (0..transitions.len()).rev() {
+        let transition = &transitions[index];
+        let later = next.insert(transition.message.uuid(), index);
+        applied[index] |= later.is_some_and(|later| applied[later] && transitions[later].from == transition.to);
+    }
+}

@@ -1,0 +1,257 @@
+//! Endpoints and what they did not take. Progress and failures are written by `commit`.
+
+use async_trait::async_trait;
+use domain::clock::Timestamp;
+use domain::contracts::store::{Endpoints, Page, Result, StoreError};
+use domain::endpoint::{DeliveryState, Endpoint, EndpointFormat, FailedDelivery};
+use domain::event::EventType;
+use domain::ids::{AccountKey, BusinessKey, EndpointId};
+use domain::secret::Sealed;
+use sqlx::{FromRow, QueryBuilder};
+use uuid::Uuid;
+
+use super::businesses::reference;
+use super::{Database, Db, Tx};
+use crate::columns::{from_json, json, known, number_of};
+use crate::error::failed;
+
+macro_rules! select_endpoints {
+    () => {
+        "SELECT p.id, p.account, p.business, b.reference, p.url, p.events, p.format, p.enabled, p.secret, p.cursor,
+                p.created_at
+         FROM endpoints p LEFT JOIN businesses b ON b.id = p.business"
+    };
+}
+
+#[derive(FromRow)]
+struct EndpointRow {
+    id: Uuid,
+    account: i64,
+    business: Option<i64>,
+    reference: Option<String>,
+    url: String,
+    events: String,
+    format: String,
+    enabled: bool,
+    secret: Vec<u8>,
+    cursor: i64,
+    created_at: i64,
+}
+
+impl EndpointRow {
+    fn read(self) -> Result<Endpoint> {
+        const WHAT: &str = "events of an endpoint";
+        let words: Vec<String> = from_json(&self.events, WHAT)?;
+        let business = self.business.zip(self.reference);
+        Ok(Endpoint {
+            id: EndpointId::from_uuid(self.id),
+            account: AccountKey(self.account),
+            business: business
+                .map(|(key, text)| Ok::<_, StoreError>((BusinessKey(key), reference(&text)?)))
+                .transpose()?,
+            url: known(self.url.parse().ok(), "address of an endpoint")?,
+            events: words.iter().map(|word| known(EventType::from_word(word), WHAT)).collect::<Result<_>>()?,
+            format: known(EndpointFormat::from_word(&self.format), "format of an endpoint")?,
+            enabled: self.enabled,
+            secret: Sealed::from_bytes(self.secret),
+            cursor: self.cursor,
+            created_at: Timestamp::from_micros(self.created_at),
+        })
+    }
+}
+
+fn words(events: &[EventType]) -> String {
+    json(&events.iter().map(|event| event.as_str()).collect::<Vec<_>>())
+}
+
+macro_rules! select_deliveries {
+    () => {
+        "SELECT id, endpoint, event_seq, attempts, state, next_at, last_status, last_error FROM failed_deliveries"
+    };
+}
+
+#[derive(FromRow)]
+struct DeliveryRow {
+    id: Uuid,
+    endpoint: Uuid,
+    event_seq: i64,
+    attempts: i64,
+    state: i64,
+    next_at: i64,
+    last_status: Option<i64>,
+    last_error: Option<String>,
+}
+
+impl DeliveryRow {
+    fn read(self) -> Result<FailedDelivery> {
+        Ok(FailedDelivery {
+            id: self.id,
+            endpoint: EndpointId::from_uuid(self.endpoint),
+            event_seq: self.event_seq,
+            attempts: number_of(self.attempts, "attempts of a delivery")?,
+            state: known(DeliveryState::from_number(self.state), "state of a delivery")?,
+            next_at: Timestamp::from_micros(self.next_at),
+            last_status: self.last_status.map(|status| number_of(status, "answer of a delivery")).transpose()?,
+            last_error: self.last_error,
+        })
+    }
+}
+
+#[async_trait]
+impl Endpoints for Database {
+    async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
+        let inserted = sqlx::query(concat!(
+            "INSERT INTO endpoints (id, account, business, url, events, format, enabled, secret, cursor, created_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+             WHERE $3 IS NULL OR EXISTS (SELECT 1 FROM businesses WHERE id = $3 AND NOT erased",
+            for_share!(),
+            ")"
+        ))
+        .bind(endpoint.id.uuid())
+        .bind(endpoint.account.0)
+        .bind(endpoint.business.as_ref().map(|(key, _)| key.0))
+        .bind(endpoint.url.as_str())
+        .bind(words(&endpoint.events))
+        .bind(endpoint.format.as_str())
+        .bind(endpoint.enabled)
+        .bind(endpoint.secret.as_bytes())
+        .bind(endpoint.cursor)
+        .bind(endpoint.created_at.as_micros())
+        .execute(&self.write)
+        .await
+        .map_err(failed)?;
+        if inserted.rows_affected() == 0 { Err(StoreError::Gone { what: "the business" }) } else { Ok(()) }
+    }
+
+    async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
+        sqlx::query(
+            "UPDATE endpoints SET url = $3, events = $4, format = $5, enabled = $6, secret = $7
+             WHERE id = $1 AND account = $2",
+        )
+        .bind(endpoint.id.uuid())
+        .bind(endpoint.account.0)
+        .bind(endpoint.url.as_str())
+        .bind(words(&endpoint.events))
+        .bind(endpoint.format.as_str())
+        .bind(endpoint.enabled)
+        .bind(endpoint.secret.as_bytes())
+        .execute(&self.write)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    async fn delete_endpoint(&self, account: AccountKey, id: EndpointId) -> Result<bool> {
+        let mut tx = Tx::begin(&self.write).await?;
+        let deleted = sqlx::query("DELETE FROM endpoints WHERE id = $1 AND account = $2")
+            .bind(id.uuid())
+            .bind(account.0)
+            .execute(tx.connection())
+            .await
+            .map_err(failed)?;
+        if deleted.rows_affected() > 0 {
+            sqlx::query("DELETE FROM failed_deliveries WHERE endpoint = $1")
+                .bind(id.uuid())
+                .execute(tx.connection())
+                .await
+                .map_err(failed)?;
+        }
+        tx.commit().await?;
+        Ok(deleted.rows_affected() > 0)
+    }
+
+    async fn endpoint(&self, account: AccountKey, id: EndpointId) -> Result<Option<Endpoint>> {
+        let row: Option<EndpointRow> =
+            sqlx::query_as(concat!(select_endpoints!(), " WHERE p.id = $1 AND p.account = $2"))
+                .bind(id.uuid())
+                .bind(account.0)
+                .fetch_optional(&self.read)
+                .await
+                .map_err(failed)?;
+        row.map(EndpointRow::read).transpose()
+    }
+
+    async fn endpoints(&self, account: AccountKey, page: Page<EndpointId>) -> Result<Vec<Endpoint>> {
+        let mut query = QueryBuilder::<Db>::new(concat!(select_endpoints!(), " WHERE p.account = "));
+        query.push_bind(account.0);
+        if let Some(after) = page.after {
+            query.push(" AND p.id > ").push_bind(after.uuid());
+        }
+        query.push(" ORDER BY p.id LIMIT ").push_bind(i64::from(page.limit));
+        let rows: Vec<EndpointRow> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
+        rows.into_iter().map(EndpointRow::read).collect()
+    }
+
+    async fn all_endpoints(&self) -> Result<Vec<Endpoint>> {
+        let rows: Vec<EndpointRow> =
+            sqlx::query_as(concat!(select_endpoints!(), " WHERE p.enabled ORDER BY p.id"))
+                .fetch_all(&self.read)
+                .await
+                .map_err(failed)?;
+        rows.into_iter().map(EndpointRow::read).collect()
+    }
+
+    async fn due_deliveries(
+        &self,
+        endpoint: EndpointId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<FailedDelivery>> {
+        let rows: Vec<DeliveryRow> = sqlx::query_as(concat!(
+            select_deliveries!(),
+            " WHERE state = 0 AND endpoint = $1 AND next_at <= $2 ORDER BY next_at, event_seq LIMIT $3"
+        ))
+        .bind(endpoint.uuid())
+        .bind(now.as_micros())
+        .bind(i64::from(limit))
+        .fetch_all(&self.read)
+        .await
+        .map_err(failed)?;
+        rows.into_iter().map(DeliveryRow::read).collect()
+    }
+
+    async fn next_delivery(&self, endpoint: EndpointId) -> Result<Option<Timestamp>> {
+        let (next,): (Option<i64>,) =
+            sqlx::query_as("SELECT MIN(next_at) FROM failed_deliveries WHERE state = 0 AND endpoint = $1")
+                .bind(endpoint.uuid())
+                .fetch_one(&self.read)
+                .await
+                .map_err(failed)?;
+        Ok(next.map(Timestamp::from_micros))
+    }
+
+    async fn deliveries(
+        &self,
+        account: AccountKey,
+        endpoint: Option<EndpointId>,
+        page: Page<Uuid>,
+    ) -> Result<Vec<FailedDelivery>> {
+        let mut query = QueryBuilder::<Db>::new(concat!(
+            select_deliveries!(),
+            " WHERE endpoint IN (SELECT id FROM endpoints WHERE account = "
+        ));
+        query.push_bind(account.0).push(")");
+        if let Some(endpoint) = endpoint {
+            query.push(" AND endpoint = ").push_bind(endpoint.uuid());
+        }
+        if let Some(after) = page.after {
+            query.push(" AND id < ").push_bind(after);
+        }
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(page.limit));
+        let rows: Vec<DeliveryRow> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
+        rows.into_iter().map(DeliveryRow::read).collect()
+    }
+
+    async fn delivery(&self, account: AccountKey, id: Uuid) -> Result<Option<FailedDelivery>> {
+        let row: Option<DeliveryRow> = sqlx::query_as(concat!(
+            select_deliveries!(),
+            " WHERE id = $1 AND endpoint IN (SELECT id FROM endpoints WHERE account = $2)"
+        ))
+        .bind(id)
+        .bind(account.0)
+        .fetch_optional(&self.read)
+        .await
+        .map_err(failed)?;
+        row.map(DeliveryRow::read).transpose()
+    }
+}

@@ -1,0 +1,160 @@
+//! Erasing a business.
+//!
+//! First, in one commit, everything that lets anyone act or read goes: its data keys, credentials, connections
+//! and endpoints, and its name. From then on nothing can be added for it. What its keys had sealed is then
+//! deleted in small steps, because it may be much, and others write meanwhile. The row itself goes last, so
+//! that an erasure that was cut short is finished by the next one.
+
+use domain::contracts::store::Result;
+use domain::ids::BusinessKey;
+use sqlx::QueryBuilder;
+use uuid::Uuid;
+
+use super::{Conn, Database, Db, LOCK_STREAM, Tx, push_list};
+use crate::error::failed;
+
+/// Rows deleted in one step.
+const STEP: i64 = 256;
+/// Idempotency keys looked through in one step.
+const WINDOW: i64 = 4_096;
+
+/// Each takes the business as `$1`; children before what they refer to.
+const AT_ONCE: [&str; 7] = [
+    "DELETE FROM data_keys WHERE owner = $1",
+    "DELETE FROM official_whatsapp_credentials WHERE business_id = $1",
+    "DELETE FROM connections WHERE business = $1",
+    "DELETE FROM failed_deliveries WHERE endpoint IN (SELECT id FROM endpoints WHERE business = $1)",
+    "DELETE FROM endpoints WHERE business = $1",
+    "DELETE FROM onboarding_sessions
+     WHERE (account, business) IN (SELECT account, reference FROM businesses WHERE id = $1)",
+    "UPDATE businesses SET erased = TRUE, reference = NULL, name = NULL WHERE id = $1",
+];
+
+impl Database {
+    pub(super) async fn erase(&self, key: BusinessKey) -> Result<()> {
+        self.lock_out(key).await?;
+        let begun: Vec<(i64,)> = sqlx::query_as("SELECT id FROM businesses WHERE erased ORDER BY id")
+            .fetch_all(&self.write)
+            .await
+            .map_err(failed)?;
+        for (business,) in begun {
+            self.forget_idempotency(business).await?;
+            self.delete_messages(business).await?;
+            self.delete_events(business).await?;
+            sqlx::query("DELETE FROM businesses WHERE id = $1 AND erased")
+                .bind(business)
+                .execute(&self.write)
+                .await
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn lock_out(&self, key: BusinessKey) -> Result<()> {
+        let mut tx = Tx::begin(&self.write).await?;
+        // Commits of messages share the partition's row and commits of events the stream's lock. Once both are
+        // ours, every commit that found the business alive is over.
+        sqlx::query(concat!(
+            "SELECT id FROM partitions WHERE id = (SELECT partition FROM businesses WHERE id = $1)",
+            for_update!()
+        ))
+        .bind(key.0)
+        .execute(tx.connection())
+        .await
+        .map_err(failed)?;
+        // And whoever adds a key, a connection or an endpoint shares the business's own row.
+        sqlx::query(concat!("SELECT id FROM businesses WHERE id = $1", for_update!()))
+            .bind(key.0)
+            .execute(tx.connection())
+            .await
+            .map_err(failed)?;
+        if let Some(lock) = LOCK_STREAM {
+            sqlx::query(lock).execute(tx.connection()).await.map_err(failed)?;
+        }
+        for statement in AT_ONCE {
+            sqlx::query(statement).bind(key.0).execute(tx.connection()).await.map_err(failed)?;
+        }
+        tx.commit().await
+    }
+
+    /// Goes through the keys in order of their age, since they have no index by message.
+    async fn forget_idempotency(&self, business: i64) -> Result<()> {
+        let mut from = i64::MIN;
+        loop {
+            let end: Option<(i64,)> = sqlx::query_as(
+                "SELECT created_at FROM idempotency WHERE created_at > $1 ORDER BY created_at LIMIT 1 OFFSET $2",
+            )
+            .bind(from)
+            .bind(WINDOW)
+            .fetch_optional(&self.write)
+            .await
+            .map_err(failed)?;
+            let until = end.map_or(i64::MAX, |(at,)| at);
+            sqlx::query(
+                "DELETE FROM idempotency WHERE created_at > $1 AND created_at <= $2 AND EXISTS (
+                     SELECT 1 FROM outbox o WHERE o.id = idempotency.message AND o.business = $3
+                 )",
+            )
+            .bind(from)
+            .bind(until)
+            .bind(business)
+            .execute(&self.write)
+            .await
+            .map_err(failed)?;
+            if end.is_none() {
+                return Ok(());
+            }
+            from = until;
+        }
+    }
+
+    async fn delete_messages(&self, business: i64) -> Result<()> {
+        loop {
+            let mut tx = Tx::begin(&self.write).await?;
+            let ids: Vec<(Uuid,)> = sqlx::query_as("SELECT id FROM outbox WHERE business = $1 ORDER BY id LIMIT $2")
+                .bind(business)
+                .bind(STEP)
+                .fetch_all(tx.connection())
+                .await
+                .map_err(failed)?;
+            if ids.is_empty() {
+                return tx.commit().await;
+            }
+            let ids: Vec<Uuid> = ids.into_iter().map(|(id,)| id).collect();
+            delete_where(tx.connection(), "DELETE FROM outbox_body WHERE id IN ", &ids).await?;
+            delete_where(tx.connection(), "DELETE FROM timeline WHERE message IN ", &ids).await?;
+            delete_where(tx.connection(), "DELETE FROM outbox WHERE id IN ", &ids).await?;
+            tx.commit().await?;
+        }
+    }
+
+    async fn delete_events(&self, business: i64) -> Result<()> {
+        loop {
+            let mut tx = Tx::begin(&self.write).await?;
+            let events: Vec<(i64, Uuid)> =
+                sqlx::query_as("SELECT seq, id FROM events WHERE business = $1 ORDER BY seq LIMIT $2")
+                    .bind(business)
+                    .bind(STEP)
+                    .fetch_all(tx.connection())
+                    .await
+                    .map_err(failed)?;
+            if events.is_empty() {
+                return tx.commit().await;
+            }
+            let (positions, ids): (Vec<i64>, Vec<Uuid>) = events.into_iter().unzip();
+            delete_where(tx.connection(), "DELETE FROM failed_deliveries WHERE event_seq IN ", &positions).await?;
+            delete_where(tx.connection(), "DELETE FROM events WHERE id IN ", &ids).await?;
+            tx.commit().await?;
+        }
+    }
+}
+
+async fn delete_where<'q, T>(conn: &mut Conn, statement: &str, values: &[T]) -> Result<()>
+where
+    T: Copy + sqlx::Encode<'q, Db> + sqlx::Type<Db>,
+{
+    let mut query = QueryBuilder::<Db>::new(statement);
+    push_list(&mut query, values.iter().copied());
+    query.build().persistent(false).execute(conn).await.map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! What happens to a message when the provider misbehaves.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::api::text_message;
+use crate::support::demo::Demo;
+
+/// Timers short enough for a test, long enough for a busy machine.
+const TIMERS: [(&str, &str); 2] =
+    [("GATEWAY__ACTORS__AMBIGUOUS_SETTLE_S", "2"), ("GATEWAY__ACTORS__AMBIGUOUS_LIMIT_S", "6")];
+
+fn statuses(message: &Value) -> Vec<&str> {
+    message["timeline"].as_array().unwrap().iter().map(|line| line["status"].as_str().unwrap()).collect()
+}
+
+async fn faults(demo: &Demo, faults: Value) {
+    demo.sandbox().put("/control/faults", &faults).await;
+}
+
+async fn send(demo: &Demo, body: &Value) -> String {
+    demo.api().post("/v1/messages", body).await.expect(202)["id"].as_str().unwrap().to_owned()
+}
+
+#[actix_rt::test]
+async fn a_lost_answer_is_settled_by_the_echo_and_never_sent_twice() {
+    let demo = Demo::start_with(&TIMERS).await;
+    faults(&demo, json!({ "rules": [{ "match": { "path": "messages" }, "times": 1, "do": { "cut": "after" } }] })).await;
+    let id = send(&demo, &text_message(&demo.ready.business_id, "+255712345678", "cut")).await;
+    let message = demo.api().message_reaches(&id, "read").await;
+    assert!(statuses(&message).contains(&"ambiguous"), "what was known when stands in the timeline: {message}");
+    let sent = demo.sandbox().everything_sent().await;
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(sent[0]["outcome"], "cut");
+}
+
+#[actix_rt::test]
+async fn a_message_that_never_arrived_is_sent_again_only_once_other_statuses_prove_the_silence() {
+    let demo = Demo::start_with(&TIMERS).await;
+    let unlucky = "+255712000001";
+    faults(
+        &demo,
+        json!({ "rules": [{ "match": { "path": "messages", "to": unlucky }, "times": 1, "do": { "cut": "before" } }] }),
+    )
+    .await;
+    let id = send(&demo, &text_message(&demo.ready.business_id, unlucky, "lost")).await;
+    demo.api().message_reaches(&id, "ambiguous").await;
+    // A status of the same number, in a later second than the claim, is the proof.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let other = send(&demo, &text_message(&demo.ready.business_id, "+255712000002", "proof")).await;
+    demo.api().message_reaches(&other, "read").await;
+    let message = demo.api().message_reaches(&id, "read").await;
+    assert!(message.to_string().contains("resent_on_proof"), "{message}");
+    let to_unlucky: Vec<_> =
+        demo.sandbox().everything_sent().await.into_iter().filter(|sent| sent["body"]["to"] == unlucky).collect();
+    assert_eq!(to_unlucky.len(), 2);
+    assert_eq!(to_unlucky[0]["id"], Value::Null, "the first never arrived");
+    assert_eq!(to_unlucky[1]["body"]["biz_opaque_callback_data"], format!("v1.{id}.2"));
+}
+
+#[actix_rt::test]
+async fn without_proof_a_message_fails_as_unknown_and_a_one_time_code_is_never_resent() {
+    let demo = Demo::start_with(&TIMERS).await;
+    faults(&demo, json!({ "rules": [{ "match": { "path": "messages" }, "times": 2, "do": { "cut": "before" } }] })).await;
+    let silent = send(&demo, &text_message(&demo.ready.business_id, "+255712000001", "silent")).await;
+    demo.api().message_reaches(&silent, "ambiguous").await;
+    let mut code = text_message(&demo.ready.business_id, "+255712000002", "123456");
+    code["priority"] = json!("otp");
+    let code = send(&demo, &code).await;
+    for id in [&silent, &code] {
+        let message = demo.api().message_reaches(id, "failed").await;
+        assert!(message.to_string().contains("outcome_unknown"), "{message}");
+    }
+    assert_eq!(demo.sandbox().everything_sent().await.len(), 2, "one post each");
+}
+
+#[actix_rt::test]
+async fn a_rejection_fails_with_metas_words_and_a_throttle_is_retried() {
+    let demo = Demo::start_with(&TIMERS).await;
+    faults(
+        &demo,
+        json!({ "rules": [
+            { "match": { "path": "messages", "to": "+255712000001" }, "times": 1, "do": { "error": { "code": 131051 } } },
+            { "match": { "path": "messages", "to": "+255712000002" }, "times": 1, "do": { "error": { "code": 131056 } } },
+        ] }),
+    )
+    .await;
+    let rejected = send(&demo, &text_message(&demo.ready.business_id, "+255712000001", "no")).await;
+    let message = demo.api().message_reaches(&rejected, "failed").await;
+    assert_eq!(message["error"]["code"], 131_051, "{message}");
+    let throttled = send(&demo, &text_message(&demo.ready.business_id, "+255712000002", "later")).await;
+    let message = demo.api().message_reaches(&throttled, "read").await;
+    assert!(statuses(&message).contains(&"retrying"), "{message}");
+}
+
+#[actix_rt::test]
+async fn order_to_one_recipient_survives_a_retry() {
+    let demo = Demo::start_with(&TIMERS).await;
+    let to = "+255712000009";
+    faults(&demo, json!({ "rules": [{ "match": { "path": "messages", "to": to }, "times": 1, "do": { "error": { "code": 131056 } } }] })).await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(send(&demo, &text_message(&demo.ready.business_id, to, &format!("number {n}"))).await);
+    }
+    for id in &ids {
+        demo.api().message_reaches(id, "read").await;
+    }
+    let sent = demo.sandbox().everything_sent().await;
+    let arrived: Vec<_> = sent
+        .iter()
+        .filter(|sent| sent["outcome"] == "accepted")
+        .map(|sent| sent["body"]["text"]["body"].as_str().unwrap())
+        .collect();
+    assert_eq!(arrived, ["number 0", "number 1", "number 2", "number 3", "number 4"]);
+}
