@@ -29,7 +29,7 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn of(error: &sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|error| error.code()).map(Into::into);
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code).map(Into::into);
         Self { message: error.to_string(), code }
     }
 

@@ -30,7 +30,10 @@ pub(super) fn choose(request: &Request, world: &World) -> String {
         let owner =
             accounts.portfolios.get(&waba.portfolio_id).map_or("", |portfolio| portfolio.name.as_str());
         option(&mut businesses, &waba.id, &format!("{owner} (account {})", waba.id), "");
-        for number in accounts.numbers_of(&waba.id) {
+        // The first one is chosen already, so what is free comes first.
+        let mut of_waba: Vec<_> = accounts.numbers_of(&waba.id).collect();
+        of_waba.sort_by_key(|number| (number.registered, !number.verified));
+        for number in of_waba {
             let note = match (number.registered, number.verified) {
                 (true, _) => " (in use)",
                 (false, true) => "",

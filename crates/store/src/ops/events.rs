@@ -19,11 +19,13 @@ use crate::shapes;
 /// How many of a business's newest events the watermark is looked for in.
 const WATERMARK_DEPTH: i64 = 1_000;
 
+// The message of a report is named by what came from outside: only one of the same business lends its references.
 macro_rules! select_events {
     () => {
         "SELECT e.seq, e.id, e.event_type, e.account, e.business, b.reference, e.connection, e.message, o.client_ref,
                 o.opaque, e.occurred_at, e.body
-         FROM events e JOIN businesses b ON b.id = e.business LEFT JOIN outbox o ON o.id = e.message
+         FROM events e JOIN businesses b ON b.id = e.business
+              LEFT JOIN outbox o ON o.id = e.message AND o.business = e.business
          WHERE NOT b.erased"
     };
 }

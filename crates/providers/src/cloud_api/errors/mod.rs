@@ -13,6 +13,9 @@ use super::class::{Class, class_of};
 use crate::http::{Answer, Failure};
 use crate::redact::Secrets;
 
+/// How long until it is worth asking whether the operator has mended the app's secret.
+const WRONG_SECRET: Duration = Duration::from_mins(1);
+
 /// Graph's error object out of an answer's body; `None` where there is none.
 ///
 /// Shape: `{"error":{"message","type","code","error_subcode"?,"error_data"?,"is_transient"?,"fbtrace_id"?}}`, with
@@ -124,6 +127,10 @@ pub fn send_error(error: ProviderError, transient: bool, retry_after: Option<Dur
     }
     if !(400..500).contains(&status) || error.code.is_none() {
         return SendError::OutcomeUnknown { error };
+    }
+    // The installation's app secret is wrong, which is no message's fault: they wait until it is put right.
+    if error.code == Some(100) && error.message.contains("appsecret_proof") {
+        return SendError::NotSent { error, retry_after: retry_after.max(Some(WRONG_SECRET)) };
     }
     match class {
         Some(Class::Transient) => SendError::NotSent { error, retry_after },

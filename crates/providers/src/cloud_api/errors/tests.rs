@@ -125,6 +125,13 @@ fn an_object_that_the_token_cannot_see_asks_for_a_new_login() {
 }
 
 #[test]
+fn a_wrong_app_secret_is_no_fault_of_the_message() {
+    let body =
+        json!({"error": {"message": "Invalid appsecret_proof provided in the API argument", "code": 100}});
+    assert_eq!(says(refusal(400, &body)), Says::NotSent(Some(60)));
+}
+
+#[test]
 fn a_server_error_leaves_the_outcome_open_unless_the_code_is_a_rate_or_the_token() {
     for code in [1, 2, 131_000, 131_016, 131_026, 131_057, 135_000] {
         assert_eq!(with_code(500, code), Says::Unknown, "code {code}");

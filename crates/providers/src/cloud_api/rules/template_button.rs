@@ -54,7 +54,7 @@ fn index(checker: &mut Checker, at: At<'_, '_>) {
         Some(Value::String(text)) => text.parse().ok(),
         Some(value) => value.as_u64(),
     };
-    if !index.is_some_and(|index| index <= LAST_BUTTON) {
+    if index.is_none_or(|index| index > LAST_BUTTON) {
         let message = format!("{path} must be the place of the button, from 0 to {LAST_BUTTON}");
         checker.wrong(&path, rule::OUT_OF_RANGE, message);
     }

@@ -2,7 +2,7 @@
 
 use domain::Timestamp;
 use domain::contracts::provider::{Content, StatusUpdate, Subject, Update};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Entry, number_of, time};
 
@@ -68,8 +68,12 @@ impl Shared<'_> {
 
     /// An element that cannot be read, in the place where it stood.
     fn unread(&self, list: &str, element: Value) -> Update {
-        let told = element.get("timestamp").and_then(time::of);
-        let value = json!({ "metadata": self.metadata, list: [element] });
+        let told = stamp(&element);
+        let value = Map::from_iter([
+            ("metadata".to_owned(), self.metadata.clone()),
+            (list.to_owned(), Value::Array(vec![element])),
+        ]);
+        let value = Value::Object(value);
         let mut update = self.entry.other(self.subject.clone(), self.field.to_owned(), value);
         update.at = self.entry.at(told);
         update

@@ -1,0 +1,170 @@
+//! What is measured: a gateway that somebody started, or one that is started here.
+
+mod dialog;
+mod gateway;
+mod onboard;
+pub mod pretend;
+mod spawned;
+
+use std::fs;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::api::{self, Api};
+use crate::loopback;
+use crate::options::{self, Spawn};
+use crate::process::Watched;
+use spawned::Spawned;
+
+#[derive(Debug)]
+pub struct Target {
+    /// Where load goes.
+    pub address: SocketAddr,
+    pub gateway: Api,
+    pub sandbox: Api,
+    pub api_key: String,
+    pub numbers: Vec<Number>,
+    pub app_secret: Option<String>,
+    pub processes: Vec<Watched>,
+    /// In words, for the report.
+    pub kind: String,
+    /// Ends with this.
+    _spawned: Option<Spawned>,
+}
+
+/// A number that is connected.
+#[derive(Debug, Clone)]
+pub struct Number {
+    pub connection_id: String,
+    pub phone_number_id: String,
+    pub waba_id: String,
+}
+
+/// What `gateway demo` prints when it serves.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    gateway: String,
+    sandbox: String,
+    api_key: String,
+    connection_id: String,
+    phone_number_id: String,
+}
+
+impl Ready {
+    fn find(text: &str) -> Option<Self> {
+        text.lines().find_map(|line| serde_json::from_str(line.strip_prefix("ready ")?).ok())
+    }
+}
+
+impl Target {
+    pub async fn reach(options: &options::Target) -> Result<Self> {
+        let mut target = match options.spawn {
+            Some(Spawn::Serve) => Self::serve(options).await?,
+            Some(Spawn::Demo) => Self::demo(options).await?,
+            None => {
+                let file = options.ready.as_ref().context("--spawn or --ready")?;
+                let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
+                let ready = Ready::find(&text).context("no ready line in the file")?;
+                let mut target = Self::of_demo(ready, options, "gateway demo, started by somebody").await?;
+                target.processes.extend(options.gateway_pid.map(|pid| Watched { name: "gateway", pid }));
+                target
+            }
+        };
+        target.processes.push(Watched { name: "load", pid: std::process::id() });
+        api::lift_limits(&target.sandbox).await?;
+        let more = (options.numbers as usize).saturating_sub(target.numbers.len());
+        for index in 0..more {
+            let number = onboard::connect(&target.gateway, index).await;
+            target.numbers.push(number.with_context(|| format!("connecting number {}", index + 1))?);
+        }
+        Ok(target)
+    }
+
+    async fn demo(options: &options::Target) -> Result<Self> {
+        ensure!(options.store_url.is_none(), "gateway demo is on SQLite: --store-url goes with --spawn serve");
+        let (spawned, ready, pid) = Spawned::demo(options).await?;
+        let kind = "gateway demo, with the sandbox in the same process, SQLite";
+        let mut target = Self::of_demo(ready, options, kind).await?;
+        target.processes.push(Watched { name: "gateway", pid });
+        target._spawned = Some(spawned);
+        Ok(target)
+    }
+
+    async fn of_demo(ready: Ready, options: &options::Target, kind: &str) -> Result<Self> {
+        let (gateway, sandbox) = (loopback::base(&ready.gateway)?, loopback::base(&ready.sandbox)?);
+        let address = loopback::address(&gateway)?;
+        let client = api::client()?;
+        let sandbox = Api::new(client.clone(), sandbox, None);
+        let number = Number {
+            connection_id: ready.connection_id,
+            waba_id: waba_of(&sandbox, &ready.phone_number_id).await?,
+            phone_number_id: ready.phone_number_id,
+        };
+        Ok(Self {
+            address,
+            gateway: Api::new(client, gateway, Some(ready.api_key.clone())),
+            sandbox,
+            api_key: ready.api_key,
+            numbers: vec![number],
+            app_secret: options.app_secret.clone(),
+            processes: Vec::new(),
+            kind: kind.to_owned(),
+            _spawned: None,
+        })
+    }
+
+    async fn serve(options: &options::Target) -> Result<Self> {
+        let spawned = Spawned::serve(options).await?;
+        let gateway: Url = loopback::base(&spawned.gateway)?;
+        let client = api::client()?;
+        Ok(Self {
+            address: loopback::address(&gateway)?,
+            gateway: Api::new(client.clone(), gateway, Some(spawned.api_key.clone())),
+            sandbox: Api::new(client, loopback::base(&spawned.sandbox)?, None),
+            api_key: spawned.api_key.clone(),
+            numbers: Vec::new(),
+            app_secret: Some(spawned.app_secret.clone()),
+            processes: spawned.watched(),
+            kind: format!("gateway serve, {}", if options.store_url.is_some() { "Postgres" } else { "SQLite" }),
+            _spawned: Some(spawned),
+        })
+    }
+}
+
+async fn waba_of(sandbox: &Api, phone_number_id: &str) -> Result<String> {
+    let state = sandbox.get("control/state").await?;
+    find_waba(&state, phone_number_id).context("the sandbox does not know the number")
+}
+
+fn find_waba(state: &Value, phone_number_id: &str) -> Option<String> {
+    let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let mut wabas = list(state, "businesses").into_iter().flat_map(|business| list(&business, "wabas"));
+    let waba = wabas.find(|waba| list(waba, "numbers").iter().any(|number| number["id"] == phone_number_id))?;
+    waba["id"].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_ready_line_is_found_among_others() {
+        let line = r#"ready {"gateway":"http://127.0.0.1:8080","sandbox":"http://127.0.0.1:8090","api_key":"k","business_id":"demo","connection_id":"con_1","phone_number_id":"64"}"#;
+        let ready = Ready::find(&format!("something\n{line}\n")).unwrap();
+        assert_eq!((ready.connection_id.as_str(), ready.phone_number_id.as_str()), ("con_1", "64"));
+        assert!(Ready::find("ready {\"gateway\"").is_none());
+    }
+
+    #[test]
+    fn a_number_leads_to_its_account() {
+        let state = json!({"businesses": [{"wabas": [{"id": "1", "numbers": []}]},
+            {"wabas": [{"id": "2", "numbers": [{"id": "64"}]}]}]});
+        assert_eq!(find_waba(&state, "64").as_deref(), Some("2"));
+        assert_eq!(find_waba(&state, "65"), None);
+    }
+}

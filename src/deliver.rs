@@ -1,0 +1,198 @@
+//! One signed HTTP delivery of an event to an endpoint. When, and to whom, is decided in the actors.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use domain::ExposeSecret;
+use domain::clock::Clock;
+use domain::contracts::deliver::{Deliver, DeliveryOutcome, DeliveryRequest};
+use domain::endpoint::EndpointFormat;
+use domain::secret::SigningSecret;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+use crate::url_guard::{UrlGuard, is_refusal};
+
+/// How much of an answer is read: enough to use the connection again, never enough to hurt.
+const LONGEST_ANSWER: usize = 1024;
+/// What the secrets of Standard Webhooks begin with.
+pub const SECRET_PREFIX: &str = "whsec_";
+
+/// Section `endpoints` of the settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Plain http, and addresses of this machine and its networks.
+    pub allow_private_addresses: bool,
+    /// For a whole delivery.
+    pub timeout_s: u64,
+}
+
+pub struct HttpDeliver {
+    client: reqwest::Client,
+    guard: UrlGuard,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for HttpDeliver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("HttpDeliver")
+    }
+}
+
+impl HttpDeliver {
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> reqwest::Result<Self> {
+        let guard = UrlGuard::new(config.allow_private_addresses);
+        Ok(Self { client: guard.client(Duration::from_secs(config.timeout_s))?, guard, clock })
+    }
+
+    async fn post(&self, request: DeliveryRequest) -> Result<u16, &'static str> {
+        self.guard.check(&request.url).map_err(|_| "address_refused")?;
+        let headers = signature_headers(&request).ok_or("secret_unusable")?;
+        let mut call = self.client.post(request.url).header("content-type", "application/json").body(request.body);
+        for (name, value) in headers {
+            call = call.header(name, value);
+        }
+        let mut response = call.send().await.map_err(|error| word_for(&error))?;
+        let mut read = 0;
+        while read < LONGEST_ANSWER {
+            match response.chunk().await {
+                Ok(Some(chunk)) => read += chunk.len(),
+                // The status is there; what becomes of the rest changes nothing.
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(response.status().as_u16())
+    }
+}
+
+#[async_trait]
+impl Deliver for HttpDeliver {
+    async fn deliver(&self, request: DeliveryRequest) -> DeliveryOutcome {
+        let started = self.clock.boottime();
+        match self.post(request).await {
+            Ok(status) => DeliveryOutcome::Answered {
+                status,
+                latency: self.clock.boottime().saturating_sub(started),
+            },
+            Err(error) => DeliveryOutcome::NoAnswer { error },
+        }
+    }
+}
+
+/// Never the error's own text: it holds the address, and an address may hold a secret of its owner.
+fn word_for(error: &reqwest::Error) -> &'static str {
+    if is_refusal(error) {
+        return "address_refused";
+    }
+    if error.is_timeout() {
+        return "timeout";
+    }
+    if !error.is_connect() {
+        return "broken_off";
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(this) = cause {
+        let wrapped = this.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if this.is::<rustls::Error>() || wrapped.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return "tls";
+        }
+        cause = this.source();
+    }
+    "connect"
+}
+
+/// The headers that let the receiver verify; `None` when the secret is not one of ours.
+fn signature_headers(request: &DeliveryRequest) -> Option<Vec<(&'static str, String)>> {
+    let id = request.event.to_string();
+    let timestamp = request.at.as_seconds().to_string();
+    let mut headers = match request.format {
+        EndpointFormat::Standard => vec![("webhook-signature", standard(&request.secret, &id, &timestamp, &request.body)?)],
+        EndpointFormat::CloudApi => vec![("x-hub-signature-256", as_meta_signs(&request.secret, &request.body))],
+    };
+    headers.push(("webhook-id", id));
+    headers.push(("webhook-timestamp", timestamp));
+    Some(headers)
+}
+
+/// `v1,` and base64 of the HMAC over `id.timestamp.body`, keyed with what the secret's base64 stands for.
+fn standard(secret: &SigningSecret, id: &str, timestamp: &str, body: &[u8]) -> Option<String> {
+    let encoded = secret.expose_secret().strip_prefix(SECRET_PREFIX)?;
+    let key = Zeroizing::new(STANDARD.decode(encoded).ok()?);
+    let signed = keyed(&key)
+        .chain_update(id)
+        .chain_update(".")
+        .chain_update(timestamp)
+        .chain_update(".")
+        .chain_update(body)
+        .finalize();
+    Some(format!("v1,{}", STANDARD.encode(signed.into_bytes())))
+}
+
+/// As Meta signs, with the secret's whole text in the place of the app's secret.
+fn as_meta_signs(secret: &SigningSecret, body: &[u8]) -> String {
+    let signed = keyed(secret.expose_secret().as_bytes()).chain_update(body).finalize();
+    format!("sha256={}", hex::encode(signed.into_bytes()))
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Timestamp;
+    use domain::ids::EventId;
+    use uuid::Uuid;
+
+    fn request(format: EndpointFormat, secret: &str) -> DeliveryRequest {
+        DeliveryRequest {
+            url: "https://example.com/hook".parse().unwrap(),
+            format,
+            secret: SigningSecret::new(secret),
+            event: EventId::from_uuid(Uuid::from_u128(7)),
+            at: Timestamp::from_seconds(1_790_000_000),
+            body: br#"{"type":"message.received"}"#.to_vec(),
+        }
+    }
+
+    fn header(headers: &[(&'static str, String)], name: &str) -> String {
+        headers.iter().find(|(known, _)| *known == name).unwrap().1.clone()
+    }
+
+    #[test]
+    fn a_library_of_standard_webhooks_makes_the_same_signature() {
+        let secret = format!("{SECRET_PREFIX}{}", STANDARD.encode([7; 32]));
+        let request = request(EndpointFormat::Standard, &secret);
+        let headers = signature_headers(&request).unwrap();
+        let id = header(&headers, "webhook-id");
+        assert_eq!(id, "evt_00000000000000000000000000000007");
+        let theirs = standardwebhooks::Webhook::new(&secret)
+            .unwrap()
+            .sign(&id, header(&headers, "webhook-timestamp").parse().unwrap(), &request.body)
+            .unwrap();
+        assert_eq!(header(&headers, "webhook-signature"), theirs);
+    }
+
+    #[test]
+    fn the_cloud_api_format_is_signed_as_meta_signs() {
+        let headers = signature_headers(&request(EndpointFormat::CloudApi, "whsec_a")).unwrap();
+        // Made with `openssl dgst -sha256 -hmac whsec_a` over the body.
+        assert_eq!(
+            header(&headers, "x-hub-signature-256"),
+            "sha256=0"
+        );
+    }
+
+    #[test]
+    fn a_secret_that_is_not_ours_signs_nothing() {
+        assert!(signature_headers(&request(EndpointFormat::Standard, "secret")).is_none());
+        assert!(signature_headers(&request(EndpointFormat::Standard, "whsec_%%")).is_none());
+    }
+}
