@@ -186,7 +186,7 @@ mod tests {
         // Made with `openssl dgst -sha256 -hmac whsec_a` over the body.
         assert_eq!(
             header(&headers, "x-hub-signature-256"),
-            "sha256=0"
+            "sha256=606c334d7d11efc9d412f1fb0d60cbd7a3e2ab9f65394d0037dd9aea81dcd3d8"
         );
     }
 

@@ -69,18 +69,16 @@ async fn work(mut line: Line, schedule: Arc<Schedule>, shots: Arc<impl Shots>) -
     while let Some(turn) = schedule.next().await {
         let answer = line.post(&shots.request(turn.index)).await;
         last = Instant::now();
-        match answer {
-            Ok(answer) => match shots.taken(turn.index, answer.status, &answer.body) {
-                Some(ids) => {
-                    driven.latencies.record(last - turn.due);
-                    driven.requests_taken += 1;
-                    driven.ids.extend(ids);
-                }
-                None => {
-                    *driven.refused.entry(answer.status).or_default() += 1;
-                    schedule.give_back();
-                }
-            },
+        match answer.map(|answer| (answer.status, shots.taken(turn.index, answer.status, &answer.body))) {
+            Ok((_, Some(ids))) => {
+                driven.latencies.record(last - turn.due);
+                driven.requests_taken += 1;
+                driven.ids.extend(ids);
+            }
+            Ok((status, None)) => {
+                *driven.refused.entry(status).or_default() += 1;
+                schedule.give_back();
+            }
             Err(error) => {
                 *driven.unanswered.entry(error.kind().to_string()).or_default() += 1;
                 schedule.give_back();

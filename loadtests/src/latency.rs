@@ -12,6 +12,10 @@ const LONGEST_US: u64 = 600_000_000;
 pub struct Latencies(Histogram<u64>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "these names stand in the JSON, where nothing else tells the unit"
+)]
 pub struct Latency {
     pub p50_ms: f64,
     pub p90_ms: f64,
@@ -61,12 +65,9 @@ mod tests {
         }
         fast.merge(&slow);
         let summary = fast.summary();
-        for (found, expected) in [
-            (summary.p50_ms, 50.0),
-            (summary.p90_ms, 90.0),
-            (summary.p99_ms, 99.0),
-            (summary.max_ms, 100.0),
-        ] {
+        for (found, expected) in
+            [(summary.p50_ms, 50.0), (summary.p90_ms, 90.0), (summary.p99_ms, 99.0), (summary.max_ms, 100.0)]
+        {
             assert!((found - expected).abs() <= expected * 0.002, "{found} instead of {expected}");
         }
     }

@@ -66,7 +66,10 @@ async fn told_to_stop() {
 }
 
 /// Since 1970. Signatures and timestamps are of today, and ids must not come twice on the same database.
-#[expect(clippy::disallowed_methods, reason = "this program stands outside of what tests control the time of")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this program stands outside of what tests control the time of"
+)]
 fn wall_clock() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }

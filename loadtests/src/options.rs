@@ -149,7 +149,9 @@ mod tests {
     #[test]
     fn runs_are_bounded() {
         let of = |more: &[&str]| {
-            Options::try_parse_from([["loadtests", "steady_send", "--spawn", "serve"].as_slice(), more].concat())
+            Options::try_parse_from(
+                [["loadtests", "steady_send", "--spawn", "serve"].as_slice(), more].concat(),
+            )
         };
         assert!(of(&[]).is_ok());
         for wrong in [["--seconds", "301"], ["--rate", "0"], ["--workers", "1025"], ["--repeat", "11"]] {

@@ -40,7 +40,9 @@ impl Line {
 
     /// Posts once. After an error nobody knows whether the request arrived.
     pub async fn post(&mut self, request: &Request) -> io::Result<Answer> {
-        timeout(PATIENCE, self.exchange(request)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        timeout(PATIENCE, self.exchange(request))
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn exchange(&mut self, request: &Request) -> io::Result<Answer> {

@@ -38,20 +38,17 @@ CREATE TABLE outbox_body (
     body BLOB NOT NULL -- sealed
 ) STRICT;
 
--- What the row itself does not tell; nothing on the happy path. A replayed transition meets its own lines.
+-- What the row itself does not tell; nothing on the happy path.
 CREATE TABLE timeline (
-    seq        INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    message    BLOB    NOT NULL,
-    moved_at   INTEGER NOT NULL,
-    state      INTEGER NOT NULL, -- the outbox state that the transition led to
-    line       INTEGER NOT NULL, -- which line of that transition
-    at         INTEGER NOT NULL,
-    status     TEXT    NOT NULL,
-    attempt    INTEGER,
-    reason     TEXT,
-    error      TEXT,
-    UNIQUE (message, moved_at, state, line)
+    seq     INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    message BLOB    NOT NULL,
+    at      INTEGER NOT NULL,
+    status  TEXT    NOT NULL,
+    attempt INTEGER,
+    reason  TEXT,
+    error   TEXT
 ) STRICT;
+CREATE INDEX timeline_message ON timeline (message);
 
 CREATE TABLE idempotency (
     account       INTEGER NOT NULL,

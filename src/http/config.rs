@@ -18,6 +18,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// 0: one for each processor.
     pub workers: usize,
+    /// 0: one for each processor.
+    pub actor_threads: usize,
     pub max_connections: usize,
     /// Requests under way at once, webhooks not counted.
     pub max_requests: usize,
@@ -91,8 +93,10 @@ impl ServerConfig {
             ("shutdown_s", self.shutdown_s),
         ];
         wrong.extend(positive.iter().filter(|(_, value)| *value == 0).map(|(key, _)| (*key, "must be at least 1")));
-        if self.workers > 256 {
-            wrong.push(("workers", "must be at most 256; 0 is one for each processor"));
+        for (key, threads) in [("workers", self.workers), ("actor_threads", self.actor_threads)] {
+            if threads > 256 {
+                wrong.push((key, "must be at most 256; 0 is one for each processor"));
+            }
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
@@ -125,6 +129,7 @@ pub mod tests {
             public_url: Some(Url::parse(public_url).unwrap()),
             trusted_proxies: vec!["10.1.0.0/16".parse().unwrap()],
             workers: 1,
+            actor_threads: 1,
             max_connections: 1,
             max_requests: 1,
             max_webhooks: 1,

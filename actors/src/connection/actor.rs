@@ -12,10 +12,11 @@ use domain::ids::ConnectionId;
 use domain::outbox::{Happening, OutboxState};
 use tokio::sync::oneshot;
 
-use super::credentials::{self, Opened};
+use super::credentials::{self, LoadError, Opened};
 use super::lanes::{Admission, Entry, Lanes};
 use super::limiter::Limiter;
 use super::messages::{Cancel, Cancellation, Drain, Observation, Observe, Reload, Reported, Submit};
+use super::outbox::READ;
 use crate::metrics;
 use crate::services::Services;
 use crate::supervisor::{ExitGuard, Idle};
@@ -79,13 +80,21 @@ impl Connection {
             && self.lanes.in_flight() < self.services.config.posts_in_flight.get() as usize
     }
 
-    /// Reads the connection; until that is done no message is handled.
+    /// Reads the connection, and at the start what waits for it; until that is done no message is handled.
     fn load(&mut self, ctx: &mut Context<Self>) {
         let (services, id) = (self.services.clone(), self.id);
-        let loading = async move { credentials::load(&*services.store, &services.keychain, id).await };
-        ctx.wait(loading.into_actor(self).map(|loaded, this, ctx| match loaded {
-            Ok(opened) => {
+        let first = self.opened.is_none();
+        let loading = async move {
+            let opened = credentials::load(&*services.store, &services.keychain, id).await?;
+            let rows = if first { services.store.unfinished(id, 0, READ).await? } else { Vec::new() };
+            Ok::<_, LoadError>((opened, rows))
+        };
+        ctx.wait(loading.into_actor(self).map(move |loaded, this, ctx| match loaded {
+            Ok((opened, rows)) => {
                 this.opened = Some(opened);
+                if first {
+                    this.take_rows(&rows, true, ctx);
+                }
                 this.pump(ctx);
             }
             Err(error) => {

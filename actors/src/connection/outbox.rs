@@ -28,7 +28,7 @@ use crate::services::Services;
 use crate::writer::WriteError;
 
 /// Rows read from the store at a time.
-const READ: u32 = 128;
+pub(super) const READ: u32 = 128;
 
 /// What became of a claim.
 enum Posted {
@@ -44,6 +44,10 @@ impl Connection {
     /// Claims and posts whatever may go now, and reads on when memory has room.
     pub(super) fn pump(&mut self, ctx: &mut Context<Self>) {
         self.read_on(ctx);
+        self.dispatch(ctx);
+    }
+
+    fn dispatch(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
         while self.may_post() {
             let Some(entry) = self.lanes.next_due(now) else { break };
@@ -308,11 +312,9 @@ impl Connection {
         }));
     }
 
-    /// Reads waiting rows into memory. A claim that no post of this actor belongs to is an orphan: its process is
-    /// gone, and nobody knows whether it posted.
+    /// Reads on in the store when memory has room.
     fn read_on(&mut self, ctx: &mut Context<Self>) {
-        let Some(after) = self.lanes.wants_rows_after().filter(|_| !self.reading && self.opened.is_some())
-        else {
+        let Some(after) = self.lanes.wants_rows_after().filter(|_| !self.reading && self.opened.is_some()) else {
             return;
         };
         self.reading = true;
@@ -325,21 +327,32 @@ impl Connection {
                 this.start_over(ctx);
                 return;
             };
-            let complete = rows.len() < READ as usize;
-            let orphans: Vec<MessageId> = rows
-                .iter()
-                .filter(|row| row.state.code() == StateCode::Sending && this.lanes.get(row.id).is_none())
-                .map(|row| row.id)
-                .collect();
-            this.lanes.read(rows.iter().map(|row| (row.seq, entry_of(row))), complete, quiet);
-            for orphan in orphans {
-                if let Some(entry) = this.lanes.get(orphan).copied() {
-                    this.settle(entry, Happening::ClaimOrphaned, "process_ended", None, None, ctx);
-                }
+            this.take_rows(&rows, quiet, ctx);
+            if rows.is_empty() {
+                // What is being committed just now asks for the next reading itself.
+                this.dispatch(ctx);
+            } else {
+                this.pump(ctx);
             }
-            this.review(ctx);
-            this.pump(ctx);
         }));
+    }
+
+    /// Takes rows into memory. A claim that no post of this actor belongs to is an orphan: its process is gone, and
+    /// nobody knows whether it posted.
+    pub(super) fn take_rows(&mut self, rows: &[StoredMessage], quiet: bool, ctx: &mut Context<Self>) {
+        let orphans: Vec<MessageId> = rows
+            .iter()
+            .filter(|row| row.state.code() == StateCode::Sending && self.lanes.get(row.id).is_none())
+            .map(|row| row.id)
+            .collect();
+        let complete = rows.len() < READ as usize;
+        self.lanes.read(rows.iter().map(|row| (row.seq, entry_of(row))), complete, quiet);
+        for orphan in orphans {
+            if let Some(entry) = self.lanes.get(orphan).copied() {
+                self.settle(entry, Happening::ClaimOrphaned, "process_ended", None, None, ctx);
+            }
+        }
+        self.review(ctx);
     }
 
     /// The provider does not believe our token any more: nothing is sent until the owner connects again.

@@ -50,7 +50,8 @@ const TAKEN: [(&str, &str); 5] = [
 pub(crate) fn failed(error: sqlx::Error) -> StoreError {
     if let Some(database) = error.as_database_error().filter(|error| error.is_unique_violation()) {
         let place = database.constraint().unwrap_or_else(|| database.message());
-        let what = TAKEN.into_iter().find(|(column, _)| place.contains(column)).map_or("the row", |(_, what)| what);
+        let what =
+            TAKEN.into_iter().find(|(column, _)| place.contains(column)).map_or("the row", |(_, what)| what);
         return StoreError::Taken { what };
     }
     match error {

@@ -170,7 +170,9 @@ mod tests {
         let inbox = Inbox::default();
         let finished = Arc::new(Semaphore::new(0));
         inbox.release_to(Some(Arc::clone(&finished)));
-        for (id, word, missing) in [("1", "read", 2), ("2", "sent", 1), ("2", "sent", 1), ("3", "delivered", 0)] {
+        for (id, word, missing) in
+            [("1", "read", 2), ("2", "sent", 1), ("2", "sent", 1), ("3", "delivered", 0)]
+        {
             inbox.take(id, status(word).as_bytes());
             assert_eq!(inbox.heard(&["msg_1".to_owned()])[0].missing(), missing);
         }

@@ -146,9 +146,10 @@ mod tests {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let now = i64::try_from(crate::wall_clock().as_secs()).unwrap();
         let body = r#"{"type":"message.received","data":{"message":{"id":"wamid.A"}}}"#;
-        for (id, signed_id, status) in [("evt_1", "evt_1", 204), ("evt_2", "evt_1", 204), ("evt_1", "evt_1", 204)] {
-            let signature =
-                Webhook::new(SECRET).unwrap().sign(signed_id, now, body.as_bytes()).unwrap();
+        for (id, signed_id, status) in
+            [("evt_1", "evt_1", 204), ("evt_2", "evt_1", 204), ("evt_1", "evt_1", 204)]
+        {
+            let signature = Webhook::new(SECRET).unwrap().sign(signed_id, now, body.as_bytes()).unwrap();
             let request = client
                 .post(receiver.url())
                 .header("webhook-id", id)

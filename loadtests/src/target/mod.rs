@@ -1,8 +1,8 @@
 //! What is measured: a gateway that somebody started, or one that is started here.
 
-mod dialog;
 mod gateway;
 mod onboard;
+mod page;
 pub mod pretend;
 mod spawned;
 
@@ -32,12 +32,12 @@ pub struct Target {
     pub processes: Vec<Watched>,
     /// In words, for the report.
     pub kind: String,
-    /// Ends with this.
-    _spawned: Option<Spawned>,
+    spawned: Option<Spawned>,
 }
 
 /// A number that is connected.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_field_names, reason = "each of these is called so everywhere")]
 pub struct Number {
     pub connection_id: String,
     pub phone_number_id: String,
@@ -84,13 +84,24 @@ impl Target {
         Ok(target)
     }
 
+    /// Ends what was started for it. Answers what it was.
+    pub async fn stop(self) -> String {
+        if let Some(spawned) = self.spawned {
+            spawned.stop().await;
+        }
+        self.kind
+    }
+
     async fn demo(options: &options::Target) -> Result<Self> {
-        ensure!(options.store_url.is_none(), "gateway demo is on SQLite: --store-url goes with --spawn serve");
+        ensure!(
+            options.store_url.is_none(),
+            "gateway demo is on SQLite: --store-url goes with --spawn serve"
+        );
         let (spawned, ready, pid) = Spawned::demo(options).await?;
         let kind = "gateway demo, with the sandbox in the same process, SQLite";
         let mut target = Self::of_demo(ready, options, kind).await?;
         target.processes.push(Watched { name: "gateway", pid });
-        target._spawned = Some(spawned);
+        target.spawned = Some(spawned);
         Ok(target)
     }
 
@@ -113,7 +124,7 @@ impl Target {
             app_secret: options.app_secret.clone(),
             processes: Vec::new(),
             kind: kind.to_owned(),
-            _spawned: None,
+            spawned: None,
         })
     }
 
@@ -129,8 +140,11 @@ impl Target {
             numbers: Vec::new(),
             app_secret: Some(spawned.app_secret.clone()),
             processes: spawned.watched(),
-            kind: format!("gateway serve, {}", if options.store_url.is_some() { "Postgres" } else { "SQLite" }),
-            _spawned: Some(spawned),
+            kind: format!(
+                "gateway serve, {}",
+                if options.store_url.is_some() { "Postgres" } else { "SQLite" }
+            ),
+            spawned: Some(spawned),
         })
     }
 }
@@ -143,7 +157,8 @@ async fn waba_of(sandbox: &Api, phone_number_id: &str) -> Result<String> {
 fn find_waba(state: &Value, phone_number_id: &str) -> Option<String> {
     let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
     let mut wabas = list(state, "businesses").into_iter().flat_map(|business| list(&business, "wabas"));
-    let waba = wabas.find(|waba| list(waba, "numbers").iter().any(|number| number["id"] == phone_number_id))?;
+    let waba =
+        wabas.find(|waba| list(waba, "numbers").iter().any(|number| number["id"] == phone_number_id))?;
     waba["id"].as_str().map(str::to_owned)
 }
 

@@ -1,24 +1,25 @@
 //! The sandbox in a process of its own: without limits, in memory, with enough webhooks under way at once.
 
 use std::io::{self, Write};
+use std::thread;
 
 use anyhow::{Context, Result};
 use sandbox::{App, Config, Delivery, Limits, Sandbox};
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncReadExt;
+use tokio::sync::oneshot;
 
 use crate::options::Pretend;
 
 /// The one line on standard output.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Serving {
-    /// With the path, without a version.
-    pub graph: String,
-    /// As a browser reaches it.
-    pub dialog: String,
-    pub sdk: String,
     /// By address.
     pub base: String,
+    /// By name: another site than the gateway's.
+    pub public: String,
+    /// With the path, without a version.
+    pub graph: String,
+    pub sdk: String,
     pub app_id: String,
     pub config_id: String,
 }
@@ -28,17 +29,21 @@ pub async fn run(options: Pretend) -> Result<()> {
     let running = Sandbox::start(config(options)).await.context("the sandbox does not start")?;
     let app = running.app();
     let serving = Serving {
-        graph: running.graph_url(),
-        dialog: running.dialog_url(),
-        sdk: running.sdk_url(),
         base: format!("http://{}", running.address()),
+        public: running.base_url().to_owned(),
+        graph: running.graph_url(),
+        sdk: running.sdk_url(),
         app_id: app.id,
         config_id: app.config_id,
     };
     writeln!(io::stdout().lock(), "{}", serde_json::to_string(&serving)?)?;
-    let mut nothing = [0; 64];
-    let mut input = tokio::io::stdin();
-    while input.read(&mut nothing).await? > 0 {}
+    let (ended, input) = oneshot::channel();
+    // A thread of its own, which a signal need not wait for.
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        let _ = ended.send(());
+    });
+    let _ = input.await;
     running.stop().await;
     Ok(())
 }

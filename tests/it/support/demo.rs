@@ -21,6 +21,7 @@ pub(crate) struct Ready {
     pub(crate) business_id: String,
     pub(crate) connection_id: String,
     pub(crate) phone_number_id: String,
+    pub(crate) operations: String,
 }
 
 pub(crate) struct Demo {
@@ -61,6 +62,25 @@ impl Demo {
 
     pub(crate) fn api(&self) -> Api {
         Api::new(&self.ready.gateway, &self.ready.api_key)
+    }
+
+    /// The listener for operators.
+    pub(crate) fn operations(&self) -> Api {
+        Api::new(&self.ready.operations, "")
+    }
+
+    /// Runs a command of the same binary on the same data, and answers what it printed.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_gateway"))
+            .args(arguments)
+            .env("GATEWAY__STORE__URL", format!("sqlite://{}/gateway.db", self.data.display()))
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .expect("the command runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The sandbox's control interface.

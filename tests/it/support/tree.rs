@@ -113,6 +113,8 @@ pub(crate) fn config() -> Config {
 
 impl Tree {
     pub(crate) async fn start(config: Config, script: Script) -> Self {
+        // What the actors have to say helps whoever reads a failure; a second test finds the subscriber in place.
+        let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let folder = TempDir::with_prefix("gateway-tree-").expect("a temporary folder");
         let url = format!("sqlite://{}/gateway.db", folder.path().display());
         let store_config: store::Config = serde_json::from_value(serde_json::json!({ "url": url })).expect("a store");

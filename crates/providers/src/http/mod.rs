@@ -24,7 +24,8 @@ use crate::redact::Secrets;
 const USER_AGENT: &str = concat!("safarichat-gateway/", env!("CARGO_PKG_VERSION"));
 /// The longest answer that is read. Lists of numbers or templates come in pages and stay far below.
 const LONGEST_ANSWER: usize = 1024 * 1024;
-/// Shorter than servers and load balancers keep a silent connection, so that a request seldom meets one that is just being closed: its outcome would be unknown.
+/// Shorter than servers and load balancers keep a silent connection, so that a request seldom meets one that
+/// is just being closed: its outcome would be unknown.
 const KEPT_IDLE: Duration = Duration::from_secs(30);
 const USAGE: HeaderName = HeaderName::from_static("x-business-use-case-usage");
 const GRAPH_VERSION: HeaderName = HeaderName::from_static("facebook-api-version");

@@ -199,7 +199,7 @@ fn respond(
     provider: &Provider,
     head: &str,
     body: &[u8],
-    heard: &Mutex<Vec<Update>>,
+    inbox: &Mutex<Vec<Update>>,
 ) -> Result<String, WebhookError> {
     let webhook = &provider.webhook;
     let target = head.split(' ').nth(1).unwrap_or_default();
@@ -213,6 +213,6 @@ fn respond(
     webhook.signature_shape(signature)?;
     webhook.verify(None, signature, body)?;
     let updates = webhook.parse(body, Timestamp::from_seconds(1_800_000_000))?;
-    heard.lock().unwrap_or_else(PoisonError::into_inner).extend(updates);
+    inbox.lock().unwrap_or_else(PoisonError::into_inner).extend(updates);
     Ok(String::new())
 }

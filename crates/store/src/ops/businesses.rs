@@ -93,13 +93,14 @@ impl Businesses for Database {
         .execute(&self.write)
         .await
         .map_err(failed)?;
-        let row: BusinessRow = sqlx::query_as(concat!(select_businesses!(), " AND account = $1 AND reference = $2"))
-            .bind(account.0)
-            .bind(new.reference.as_str())
-            .fetch_optional(&self.write)
-            .await
-            .map_err(failed)?
-            .ok_or_else(|| vanished("a business"))?;
+        let row: BusinessRow =
+            sqlx::query_as(concat!(select_businesses!(), " AND account = $1 AND reference = $2"))
+                .bind(account.0)
+                .bind(new.reference.as_str())
+                .fetch_optional(&self.write)
+                .await
+                .map_err(failed)?
+                .ok_or_else(|| vanished("a business"))?;
         Ok((row.read()?, made.rows_affected() > 0))
     }
 
@@ -221,14 +222,16 @@ impl Businesses for Database {
     }
 
     async fn rewrap_data_key(&self, owner: BusinessKey, key: &WrappedDataKey) -> Result<()> {
-        sqlx::query("UPDATE data_keys SET master_key_id = $3, wrapped = $4 WHERE owner = $1 AND generation = $2")
-            .bind(owner.0)
-            .bind(i64::from(key.generation))
-            .bind(&key.master_key_id)
-            .bind(&key.wrapped)
-            .execute(&self.write)
-            .await
-            .map_err(failed)?;
+        sqlx::query(
+            "UPDATE data_keys SET master_key_id = $3, wrapped = $4 WHERE owner = $1 AND generation = $2",
+        )
+        .bind(owner.0)
+        .bind(i64::from(key.generation))
+        .bind(&key.master_key_id)
+        .bind(&key.wrapped)
+        .execute(&self.write)
+        .await
+        .map_err(failed)?;
         Ok(())
     }
 }

@@ -118,11 +118,12 @@ impl Connections for Database {
     }
 
     async fn connection_by_graph_id(&self, graph_id: &str) -> Result<Option<Connection>> {
-        let row: Option<ConnectionRow> = sqlx::query_as(concat!(select_connections!(), " AND c.graph_id = $1"))
-            .bind(graph_id)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(failed)?;
+        let row: Option<ConnectionRow> =
+            sqlx::query_as(concat!(select_connections!(), " AND c.graph_id = $1"))
+                .bind(graph_id)
+                .fetch_optional(&self.read)
+                .await
+                .map_err(failed)?;
         row.map(ConnectionRow::read).transpose()
     }
 

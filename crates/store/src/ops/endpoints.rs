@@ -50,7 +50,10 @@ impl EndpointRow {
                 .map(|(key, text)| Ok::<_, StoreError>((BusinessKey(key), reference(&text)?)))
                 .transpose()?,
             url: known(self.url.parse().ok(), "address of an endpoint")?,
-            events: words.iter().map(|word| known(EventType::from_word(word), WHAT)).collect::<Result<_>>()?,
+            events: words
+                .iter()
+                .map(|word| known(EventType::from_word(word), WHAT))
+                .collect::<Result<_>>()?,
             format: known(EndpointFormat::from_word(&self.format), "format of an endpoint")?,
             enabled: self.enabled,
             secret: Sealed::from_bytes(self.secret),
@@ -91,7 +94,10 @@ impl DeliveryRow {
             attempts: number_of(self.attempts, "attempts of a delivery")?,
             state: known(DeliveryState::from_number(self.state), "state of a delivery")?,
             next_at: Timestamp::from_micros(self.next_at),
-            last_status: self.last_status.map(|status| number_of(status, "answer of a delivery")).transpose()?,
+            last_status: self
+                .last_status
+                .map(|status| number_of(status, "answer of a delivery"))
+                .transpose()?,
             last_error: self.last_error,
         })
     }

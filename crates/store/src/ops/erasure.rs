@@ -111,12 +111,13 @@ impl Database {
     async fn delete_messages(&self, business: i64) -> Result<()> {
         loop {
             let mut tx = Tx::begin(&self.write).await?;
-            let ids: Vec<(Uuid,)> = sqlx::query_as("SELECT id FROM outbox WHERE business = $1 ORDER BY id LIMIT $2")
-                .bind(business)
-                .bind(STEP)
-                .fetch_all(tx.connection())
-                .await
-                .map_err(failed)?;
+            let ids: Vec<(Uuid,)> =
+                sqlx::query_as("SELECT id FROM outbox WHERE business = $1 ORDER BY id LIMIT $2")
+                    .bind(business)
+                    .bind(STEP)
+                    .fetch_all(tx.connection())
+                    .await
+                    .map_err(failed)?;
             if ids.is_empty() {
                 return tx.commit().await;
             }
@@ -142,7 +143,8 @@ impl Database {
                 return tx.commit().await;
             }
             let (positions, ids): (Vec<i64>, Vec<Uuid>) = events.into_iter().unzip();
-            delete_where(tx.connection(), "DELETE FROM failed_deliveries WHERE event_seq IN ", &positions).await?;
+            delete_where(tx.connection(), "DELETE FROM failed_deliveries WHERE event_seq IN ", &positions)
+                .await?;
             delete_where(tx.connection(), "DELETE FROM events WHERE id IN ", &ids).await?;
             tx.commit().await?;
         }

@@ -45,7 +45,8 @@ impl IdempotencyRow {
     }
 }
 
-const RECORD: &str = concat!("SELECT ", idempotency_columns!(), " FROM idempotency WHERE account = $1 AND key_hash = $2");
+const RECORD: &str =
+    concat!("SELECT ", idempotency_columns!(), " FROM idempotency WHERE account = $1 AND key_hash = $2");
 
 #[async_trait]
 impl Idempotency for Database {

@@ -110,13 +110,18 @@ impl TimelineRow {
 }
 
 impl Database {
-    pub(super) async fn read_message(&self, account: AccountKey, id: MessageId) -> Result<Option<StoredMessage>> {
-        let row: Option<MessageRow> = sqlx::query_as(concat!(select_messages!(), " AND o.id = $1 AND o.account = $2"))
-            .bind(id.uuid())
-            .bind(account.0)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(failed)?;
+    pub(super) async fn read_message(
+        &self,
+        account: AccountKey,
+        id: MessageId,
+    ) -> Result<Option<StoredMessage>> {
+        let row: Option<MessageRow> =
+            sqlx::query_as(concat!(select_messages!(), " AND o.id = $1 AND o.account = $2"))
+                .bind(id.uuid())
+                .bind(account.0)
+                .fetch_optional(&self.read)
+                .await
+                .map_err(failed)?;
         row.map(MessageRow::read).transpose()
     }
 
@@ -169,7 +174,10 @@ impl Database {
         rows.into_iter().map(MessageRow::read).collect()
     }
 
-    pub(super) async fn list_connections_with_work(&self, partitions: &[Partition]) -> Result<Vec<ConnectionId>> {
+    pub(super) async fn list_connections_with_work(
+        &self,
+        partitions: &[Partition],
+    ) -> Result<Vec<ConnectionId>> {
         let mut found: BTreeSet<Uuid> = BTreeSet::new();
         let mut numbers: Vec<_> = partitions.iter().map(|partition| i64::from(partition.0)).collect();
         numbers.sort_unstable();
@@ -186,7 +194,8 @@ impl Database {
                     "SELECT DISTINCT connection FROM outbox WHERE state < 4 AND partition IN ",
                 );
                 push_list(&mut query, list);
-                let some: Vec<(Uuid,)> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
+                let some: Vec<(Uuid,)> =
+                    query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
                 found.extend(some.into_iter().map(|(id,)| id));
             }
         }
@@ -223,7 +232,8 @@ impl Database {
             let mut query = QueryBuilder::<Db>::new("SELECT provider_id, id FROM outbox WHERE connection = ");
             query.push_bind(connection.uuid()).push(" AND provider_id IN ");
             push_list(&mut query, list);
-            let rows: Vec<(String, Uuid)> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
+            let rows: Vec<(String, Uuid)> =
+                query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
             found.extend(rows.into_iter().map(|(provider_id, id)| (provider_id, MessageId::from_uuid(id))));
         }
         Ok(found)

@@ -34,7 +34,12 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    pub(super) fn new(write: Pool<Db>, read: Pool<Db>, background: JoinSet<()>, mut migrator: Migrator) -> Self {
+    pub(super) fn new(
+        write: Pool<Db>,
+        read: Pool<Db>,
+        background: JoinSet<()>,
+        mut migrator: Migrator,
+    ) -> Self {
         // A newer binary may have migrated already; what it added does not disturb this one.
         migrator.set_ignore_missing(true);
         Self { write, read, migrator, _background: background }

@@ -107,7 +107,11 @@ fn bind<'q>(statement: &'static str, session: &'q OnboardingSession) -> Statemen
 }
 
 impl Database {
-    async fn session_by(&self, statement: &'static str, hash: &Digest32) -> Result<Option<OnboardingSession>> {
+    async fn session_by(
+        &self,
+        statement: &'static str,
+        hash: &Digest32,
+    ) -> Result<Option<OnboardingSession>> {
         let row: Option<SessionRow> =
             sqlx::query_as(statement).bind(&hash[..]).fetch_optional(&self.read).await.map_err(failed)?;
         row.map(SessionRow::read).transpose()

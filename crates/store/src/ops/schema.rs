@@ -16,10 +16,11 @@ impl Database {
     }
 
     pub(super) async fn has_every_migration(&self) -> Result<bool> {
-        let applied =
-            sqlx::query_as::<_, (i64, Vec<u8>)>("SELECT version, checksum FROM _sqlx_migrations WHERE success")
-                .fetch_all(&self.read)
-                .await;
+        let applied = sqlx::query_as::<_, (i64, Vec<u8>)>(
+            "SELECT version, checksum FROM _sqlx_migrations WHERE success",
+        )
+        .fetch_all(&self.read)
+        .await;
         match applied {
             Ok(applied) => Ok(self.migrator.iter().all(|known| {
                 applied

@@ -50,14 +50,22 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
         .disable_statement_logging();
     // A batch joins a table by its keys. Planned while the table is small, it would join by reading all of it,
     // and keep the plan while the table grows.
-    let writing =
-        options.clone().options([("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")]);
+    let writing = options.clone().options([
+        ("enable_hashjoin", "off"),
+        ("enable_mergejoin", "off"),
+        ("enable_seqscan", "off"),
+    ]);
 
     let unreachable = |error| OpenError::Unreachable(Failure::of(&error));
     let pool = PgPoolOptions::new().acquire_timeout(config.acquire_timeout());
-    let write =
-        pool.clone().max_connections(config.write_connections).connect_with(writing).await.map_err(unreachable)?;
-    let read = pool.max_connections(config.read_connections).connect_with(options).await.map_err(unreachable)?;
+    let write = pool
+        .clone()
+        .max_connections(config.write_connections)
+        .connect_with(writing)
+        .await
+        .map_err(unreachable)?;
+    let read =
+        pool.max_connections(config.read_connections).connect_with(options).await.map_err(unreachable)?;
     durability::warn_of_losses(&read).await;
     Ok(ops::Database::new(write, read, JoinSet::new(), sqlx::migrate!("../../migrations/postgres")))
 }

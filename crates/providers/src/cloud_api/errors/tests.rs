@@ -11,6 +11,7 @@ enum Says {
     Unknown,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each is made for this one look")]
 fn says(error: SendError) -> Says {
     match error {
         SendError::NotSent { retry_after, .. } => Says::NotSent(retry_after.map(|wait| wait.as_secs())),

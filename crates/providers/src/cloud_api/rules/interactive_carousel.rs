@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::interactive::{header_of, small_text};
-use super::{At, Checker, interactive_action, plain, rule};
+use super::{At, Checker, Path, interactive_action, rule};
 
 const CARD_BODY: usize = 160;
 const BUTTON_TITLE: usize = 20;
@@ -16,8 +16,8 @@ pub(super) fn cards(checker: &mut Checker, action: At<'_, '_>) {
         let path = list_path.index(index);
         let Some(object) = checker.element(card, &path) else { continue };
         let at = At { object, path: &path };
-        same_as_first(checker, at, cards, "/header/type", "header.type");
-        same_as_first(checker, at, cards, "/action/catalog_id", "action.catalog_id");
+        same_as_first(checker, (card, &path), cards.first(), "/header/type", "header.type");
+        same_as_first(checker, (card, &path), cards.first(), "/action/catalog_id", "action.catalog_id");
         if at.member("type").and_then(Value::as_str) == Some("product") {
             if let Some(object) = checker.object(at, "action") {
                 interactive_action::product(checker, At { object, path: &path.key("action") });
@@ -28,16 +28,16 @@ pub(super) fn cards(checker: &mut Checker, action: At<'_, '_>) {
     }
 }
 
-fn same_as_first(checker: &mut Checker, card: At<'_, '_>, cards: &[Value], pointer: &str, name: &str) {
-    let first = cards.first().and_then(|first| first.pointer(pointer));
-    let own = pointer
-        .split('/')
-        .skip(2)
-        .fold(pointer.split('/').nth(1).and_then(|outer| card.object.get(outer)), |value, part| {
-            value.and_then(|value| value.get(part))
-        });
-    if first != own {
-        let path = card.path.key(name);
+fn same_as_first(
+    checker: &mut Checker,
+    card: (&Value, &Path<'_>),
+    first: Option<&Value>,
+    pointer: &str,
+    name: &str,
+) {
+    let (card, path) = card;
+    if first.and_then(|first| first.pointer(pointer)) != card.pointer(pointer) {
+        let path = path.key(name);
         checker.wrong(
             &path,
             rule::NOT_ALLOWED,
@@ -68,7 +68,7 @@ fn quick_replies(checker: &mut Checker, action: At<'_, '_>) {
         let at = At { object, path: &path };
         let Some(object) = checker.optional_object(at, "quick_reply") else { continue };
         let reply = At { object, path: &path.key("quick_reply") };
-        checker.text(reply, "id", BUTTON_ID.max(plain::ID));
+        checker.text(reply, "id", BUTTON_ID);
         checker.text(reply, "title", BUTTON_TITLE);
     }
 }

@@ -80,7 +80,7 @@ impl Onboard for MetaOnboard {
     }
 
     /// `GET /oauth/access_token`: the documented form, with the secrets in the query. They stay between us
-    /// and Meta: see [`crate::http`].
+    /// and Meta: see `http/mod.rs`.
     async fn exchange_code(
         &self,
         code: &AuthorizationCode,

@@ -23,7 +23,8 @@ pub(super) async fn write(conn: &mut Conn, batch: &Batch) -> Result<()> {
 
 async fn write_quarantine(conn: &mut Conn, webhooks: &[Quarantined]) -> Result<()> {
     for run in shapes::runs(webhooks) {
-        let mut query = QueryBuilder::<Db>::new("INSERT INTO quarantine (id, provider, subject, received_at, body) ");
+        let mut query =
+            QueryBuilder::<Db>::new("INSERT INTO quarantine (id, provider, subject, received_at, body) ");
         query.push_values(run, |mut row, webhook| {
             row.push_bind(webhook.id)
                 .push_bind(webhook.provider.as_str())
@@ -67,7 +68,8 @@ async fn write_progress(conn: &mut Conn, progress: &[DeliveryProgress]) -> Resul
 
 /// Inserted or replaced; those of an endpoint that was deleted meanwhile fall out.
 async fn write_failures(conn: &mut Conn, failures: &[FailedDelivery]) -> Result<()> {
-    let last: BTreeMap<Uuid, &FailedDelivery> = failures.iter().map(|failure| (failure.id, failure)).collect();
+    let last: BTreeMap<Uuid, &FailedDelivery> =
+        failures.iter().map(|failure| (failure.id, failure)).collect();
     let rows: Vec<_> = last.into_values().collect();
     for run in shapes::runs(&rows) {
         let mut query = QueryBuilder::<Db>::new(

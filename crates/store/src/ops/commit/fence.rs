@@ -21,7 +21,8 @@ pub(super) async fn held(
 ) -> Result<HashSet<Partition>> {
     let of_messages = batch.messages.iter().map(|message| message.partition);
     let of_transitions = batch.transitions.iter().map(|transition| transition.partition);
-    let mut named: Vec<_> = of_messages.chain(of_transitions).map(|partition| i64::from(partition.0)).collect();
+    let mut named: Vec<_> =
+        of_messages.chain(of_transitions).map(|partition| i64::from(partition.0)).collect();
     named.sort_unstable();
     named.dedup();
 
@@ -55,7 +56,8 @@ pub(super) async fn living(
 
     let mut living = HashMap::with_capacity(named.len());
     for list in shapes::lists(&named) {
-        let mut query = QueryBuilder::<Db>::new("SELECT id, partition FROM businesses WHERE NOT erased AND id IN ");
+        let mut query =
+            QueryBuilder::<Db>::new("SELECT id, partition FROM businesses WHERE NOT erased AND id IN ");
         push_list(&mut query, list);
         let rows: Vec<(i64, i64)> = query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;
         for (id, number) in rows {

@@ -19,25 +19,27 @@ const fn key(record: &IdempotencyRecord) -> Key {
     (record.account, record.key_hash)
 }
 
-/// For those of the messages whose key another message has: the record they are to be answered with.
+/// For those of the numbered messages whose key another message has: the record they are to be answered with.
 pub(super) async fn taken(
     conn: &mut Conn,
-    messages: &[&NewMessage],
-) -> Result<HashMap<uuid::Uuid, IdempotencyRecord>> {
-    let keyed = messages.iter().filter_map(|message| Some((*message, message.idempotency.as_ref()?)));
+    messages: &[(usize, &NewMessage)],
+) -> Result<HashMap<usize, IdempotencyRecord>> {
+    let keyed = messages
+        .iter()
+        .filter_map(|(number, message)| Some((*number, *message, message.idempotency.as_ref()?)));
     let mut first: HashMap<Key, (&NewMessage, &IdempotencyRecord)> = HashMap::new();
-    for (message, record) in keyed.clone() {
+    for (_, message, record) in keyed.clone() {
         first.entry(key(record)).or_insert((message, record));
     }
     let used_before = reserve(conn, first.values().copied().collect()).await?;
 
     let mut taken = HashMap::new();
-    for (message, record) in keyed {
+    for (number, message, record) in keyed {
         let (first, first_record) = first[&key(record)];
         if let Some(earlier) = used_before.get(&key(record)) {
-            taken.insert(message.id.uuid(), earlier.clone());
+            taken.insert(number, earlier.clone());
         } else if first.id != message.id {
-            taken.insert(message.id.uuid(), first_record.clone());
+            taken.insert(number, first_record.clone());
         }
     }
     Ok(taken)
@@ -66,7 +68,8 @@ async fn reserve(
                 .push_bind(record.created_at.as_micros());
         });
         query.push(" ON CONFLICT (account, key_hash) DO NOTHING RETURNING account, key_hash");
-        let written: Vec<(i64, Vec<u8>)> = query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;
+        let written: Vec<(i64, Vec<u8>)> =
+            query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;
         for (account, hash) in written {
             free.push((AccountKey(account), digest(&hash)?));
         }
@@ -91,7 +94,8 @@ async fn used(
             row.push_bind(record.account.0).push_bind(&record.key_hash[..]);
         });
         query.push(")");
-        let found: Vec<IdempotencyRow> = query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;
+        let found: Vec<IdempotencyRow> =
+            query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;
         for row in found {
             let owner = row.message;
             let record = row.read()?;

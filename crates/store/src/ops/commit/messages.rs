@@ -29,24 +29,24 @@ pub(super) async fn insert(
             Some(_) => None,
         }
     };
-    let mut wanted: Vec<&NewMessage> = messages.iter().filter(|message| refusal(message).is_none()).collect();
+    let mut wanted: Vec<(usize, &NewMessage)> =
+        messages.iter().enumerate().filter(|(_, message)| refusal(message).is_none()).collect();
     let mut taken = keys::taken(conn, &wanted).await?;
-    wanted.retain(|message| !taken.contains_key(&message.id.uuid()));
+    wanted.retain(|(number, _)| !taken.contains_key(number));
+    let wanted: Vec<&NewMessage> = wanted.into_iter().map(|(_, message)| message).collect();
     let places = insert_rows(conn, &wanted).await?;
 
-    messages
-        .iter()
-        .map(|message| {
-            if let Some(refused) = refusal(message) {
-                return Ok(refused);
-            }
-            if let Some(record) = taken.remove(&message.id.uuid()) {
-                return Ok(Accepted::Replayed(record));
-            }
-            let seq = places.get(&message.id.uuid()).copied();
-            seq.map(|seq| Accepted::Committed { seq }).ok_or_else(|| vanished("a message"))
-        })
-        .collect()
+    let answer = |(number, message)| {
+        if let Some(refused) = refusal(message) {
+            return Ok(refused);
+        }
+        if let Some(record) = taken.remove(&number) {
+            return Ok(Accepted::Replayed(record));
+        }
+        let seq = places.get(&message.id.uuid()).copied();
+        seq.map(|seq| Accepted::Committed { seq }).ok_or_else(|| vanished("a message"))
+    };
+    messages.iter().enumerate().map(answer).collect()
 }
 
 /// Where each message stands in the order of accepts, also those that an earlier run of this batch inserted.

@@ -9,28 +9,23 @@ use crate::columns::{json, text};
 use crate::error::failed;
 use crate::shapes;
 
-/// A replayed transition meets its own lines: they are known by the transition's time, where it led, and their number.
+/// For the transitions that this commit made. One that an earlier run of the batch made has its lines already.
 pub(super) async fn write(conn: &mut Conn, moved: &[&Transition]) -> Result<()> {
-    let lines: Vec<(&Transition, i64, &TimelineEntry)> = moved
+    let lines: Vec<(&Transition, &TimelineEntry)> = moved
         .iter()
-        .flat_map(|transition| (0..).zip(&transition.timeline).map(|(number, line)| (*transition, number, line)))
+        .flat_map(|transition| transition.timeline.iter().map(|line| (*transition, line)))
         .collect();
     for run in shapes::runs(&lines) {
-        let mut query = QueryBuilder::<Db>::new(
-            "INSERT INTO timeline (message, moved_at, state, line, at, status, attempt, reason, error) ",
-        );
-        query.push_values(run, |mut row, (transition, number, line)| {
+        let mut query =
+            QueryBuilder::<Db>::new("INSERT INTO timeline (message, at, status, attempt, reason, error) ");
+        query.push_values(run, |mut row, (transition, line)| {
             row.push_bind(transition.message.uuid())
-                .push_bind(transition.at.as_micros())
-                .push_bind(transition.to.code() as i64)
-                .push_bind(*number)
                 .push_bind(line.at.as_micros())
                 .push_bind(line.status.as_str())
                 .push_bind(line.attempt.map(i64::from))
                 .push_bind(line.reason.as_deref().map(text))
                 .push_bind(line.error.as_ref().map(json));
         });
-        query.push(" ON CONFLICT (message, moved_at, state, line) DO NOTHING");
         query.build().execute(&mut *conn).await.map_err(failed)?;
     }
     Ok(())

@@ -15,19 +15,19 @@ use crate::shapes;
 
 /// The row keeps what a state does not say anything about: the last claim, the time of sending, the last error.
 const MOVE: &str = "
-UPDATE outbox AS o SET
+UPDATE outbox SET
     state = v.state,
-    epoch = COALESCE(v.epoch, o.epoch),
+    epoch = COALESCE(v.epoch, outbox.epoch),
     attempt = v.attempt,
-    claimed_at = COALESCE(v.claimed_at, o.claimed_at),
+    claimed_at = COALESCE(v.claimed_at, outbox.claimed_at),
     next_at = v.next_at,
-    sent_at = COALESCE(v.sent_at, o.sent_at),
-    provider_id = COALESCE(v.provider_id, o.provider_id),
-    error = COALESCE(v.error, o.error)
+    sent_at = COALESCE(v.sent_at, outbox.sent_at),
+    provider_id = COALESCE(v.provider_id, outbox.provider_id),
+    error = COALESCE(v.error, outbox.error)
 FROM v
-WHERE o.id = v.id AND o.state = v.from_state AND o.attempt = v.from_attempt
-  AND (v.from_epoch IS NULL OR o.epoch = v.from_epoch)
-RETURNING o.id";
+WHERE outbox.id = v.id AND outbox.state = v.from_state AND outbox.attempt = v.from_attempt
+  AND (v.from_epoch IS NULL OR outbox.epoch = v.from_epoch)
+RETURNING outbox.id";
 
 /// In the batch's order: whether the row is now where the transition leads.
 pub(super) async fn apply(
@@ -36,24 +36,26 @@ pub(super) async fn apply(
     transitions: &[Transition],
 ) -> Result<Vec<bool>> {
     let mut applied = vec![false; transitions.len()];
+    let mut moved = Vec::with_capacity(transitions.len());
     for round in rounds(held, transitions) {
         let mut unmoved: HashMap<Uuid, usize> =
             round.iter().map(|&index| (transitions[index].message.uuid(), index)).collect();
         for run in shapes::runs(&round) {
             for id in move_rows(conn, run.iter().map(|&index| &transitions[index])).await? {
-                if let Some(index) = unmoved.remove(&id) {
-                    applied[index] = true;
-                }
+                moved.extend(unmoved.remove(&id));
             }
         }
         for index in arrived(conn, transitions, unmoved).await? {
             applied[index] = true;
         }
     }
+    moved.sort_unstable();
+    for &index in &moved {
+        applied[index] = true;
+    }
+    let moved: Vec<&Transition> = moved.into_iter().map(|index| &transitions[index]).collect();
+    timeline::write(conn, &moved).await?;
     passed_through(transitions, &mut applied);
-    let lines: Vec<_> =
-        transitions.iter().zip(&applied).filter(|(_, applied)| **applied).map(|(moved, _)| moved).collect();
-    timeline::write(conn, &lines).await?;
     Ok(applied)
 }
 
@@ -144,7 +146,8 @@ async fn arrived(
         for row in rows {
             let Some(&index) = unmoved.get(&row.id) else { continue };
             let transition = &transitions[index];
-            let same_provider_id = transition.provider_id.is_none() || transition.provider_id == row.provider_id;
+            let same_provider_id =
+                transition.provider_id.is_none() || transition.provider_id == row.provider_id;
             if row.state()? == transition.to && same_provider_id {
                 arrived.push(index);
             }
@@ -160,6 +163,7 @@ fn passed_through(transitions: &[Transition], applied: &mut [bool]) {
     for index in (0..transitions.len()).rev() {
         let transition = &transitions[index];
         let later = next.insert(transition.message.uuid(), index);
-        applied[index] |= later.is_some_and(|later| applied[later] && transitions[later].from == transition.to);
+        applied[index] |=
+            later.is_some_and(|later| applied[later] && transitions[later].from == transition.to);
     }
 }

@@ -45,10 +45,12 @@ fn leak(rule: &str) -> &'static str {
     Box::leak(rule.to_owned().into_boxed_str())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "messages are written in place")]
 fn interactive(value: Value) -> Value {
     json!({"type": "interactive", "interactive": value})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "messages are written in place")]
 fn template(components: Value) -> Value {
     json!({"type": "template", "template": {"name": "order", "language": {"code": "en_US"}, "components": components}})
 }

@@ -177,6 +177,18 @@ pub const STEPS: [StepName; 6] = [
     StepName::Connect,
 ];
 
+/// As it stands in JSON.
+pub const fn word(step: StepName) -> &'static str {
+    match step {
+        StepName::ExchangeCode => "exchange_code",
+        StepName::InspectToken => "inspect_token",
+        StepName::ChooseNumber => "choose_number",
+        StepName::Subscribe => "subscribe",
+        StepName::Register => "register",
+        StepName::Connect => "connect",
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     Waiting = 0,

@@ -1,0 +1,98 @@
+//! What belongs to another business does not exist: in a path, a query or a body, for every route.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::api::{Api, text_message};
+use crate::support::demo::Demo;
+
+/// A key that may act for one business only, in the account of the demo.
+async fn key_for(demo: &Demo, business: &str) -> Api {
+    let key = demo.command(&["api-key", "new", "--account", "demo", "--label", "narrow", "--business", business]).await;
+    let key = key.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed").to_owned();
+    demo.api().with_key(&key)
+}
+
+#[actix_rt::test]
+async fn every_route_answers_404_for_what_another_business_owns() {
+    let demo = Demo::start().await;
+    let api = demo.api();
+    api.post("/v1/businesses", &json!({ "id": "neighbour", "name": "Jirani", "country": "TZ" })).await.expect(201);
+    let message = text_message(&demo.ready.business_id, "+255712345678", "mine");
+    let message_id = api.post("/v1/messages", &message).await.expect(202)["id"].as_str().unwrap().to_owned();
+    api.message_reaches(&message_id, "read").await;
+    let endpoint = json!({ "url": "http://127.0.0.1:9/events", "business_id": demo.ready.business_id });
+    let endpoint_id = api.post("/v1/endpoints", &endpoint).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let session = json!({ "business_id": demo.ready.business_id, "transport": "official" });
+    let session_id = api.post("/v1/onboarding-sessions", &session).await.expect(201)["id"].as_str().unwrap().to_owned();
+
+    let neighbour = key_for(&demo, "neighbour").await;
+    let (business, connection) = (&demo.ready.business_id, &demo.ready.connection_id);
+    let cases: Vec<(Method, String, Option<Value>)> = vec![
+        (Method::GET, format!("/v1/businesses/{business}"), None),
+        (Method::DELETE, format!("/v1/businesses/{business}"), None),
+        (Method::POST, "/v1/businesses".into(), Some(json!({ "id": business, "name": "taken over" }))),
+        (Method::GET, format!("/v1/connections?business_id={business}"), None),
+        (Method::GET, format!("/v1/connections/{connection}"), None),
+        (Method::POST, format!("/v1/connections/{connection}/disconnect"), Some(json!({}))),
+        (Method::POST, format!("/v1/connections/{connection}/reconnect"), Some(json!({}))),
+        (Method::POST, "/v1/messages".into(), Some(text_message(business, "+255712345678", "x"))),
+        (
+            Method::POST,
+            "/v1/messages".into(),
+            Some(json!({ "connection_id": connection, "message": { "to": "+255712345678", "type": "text", "text": { "body": "x" } } })),
+        ),
+        (Method::GET, format!("/v1/messages/{message_id}"), None),
+        (Method::GET, format!("/v1/messages?business_id={business}"), None),
+        (Method::GET, format!("/v1/messages?connection_id={connection}"), None),
+        (Method::POST, format!("/v1/messages/{message_id}/cancel"), Some(json!({}))),
+        (Method::POST, "/v1/onboarding-sessions".into(), Some(session)),
+        (Method::GET, format!("/v1/onboarding-sessions/{session_id}"), None),
+        (Method::POST, format!("/v1/onboarding-sessions/{session_id}/cancel"), Some(json!({}))),
+        (Method::POST, "/v1/endpoints".into(), Some(endpoint)),
+        (Method::GET, format!("/v1/endpoints/{endpoint_id}"), None),
+        (Method::PATCH, format!("/v1/endpoints/{endpoint_id}"), Some(json!({ "enabled": false }))),
+        (Method::DELETE, format!("/v1/endpoints/{endpoint_id}"), None),
+        (Method::GET, format!("/v1/events?business_id={business}"), None),
+        (Method::GET, format!("/v1/deliveries?endpoint_id={endpoint_id}"), None),
+    ];
+    for (method, path, body) in cases {
+        let answer = neighbour.call(method.clone(), &path, body.as_ref()).await;
+        assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
+    }
+    for path in ["/v1/connections", "/v1/messages", "/v1/events", "/v1/endpoints", "/v1/deliveries", "/v1/businesses"] {
+        let listed = neighbour.get(path).await.expect(200).to_string();
+        for foreign in [business.as_str(), connection, &message_id, &endpoint_id] {
+            assert!(!listed.contains(&format!("\"{foreign}\"")), "{path} shows {foreign}: {listed}");
+        }
+    }
+    assert_eq!(demo.sandbox().everything_sent().await.len(), 1, "nothing went out on a foreign number");
+}
+
+#[actix_rt::test]
+async fn a_key_does_only_what_its_scopes_say_and_nothing_once_revoked() {
+    let demo = Demo::start().await;
+    let made = demo
+        .command(&["api-key", "new", "--account", "demo", "--label", "reader", "--scope", "messages:read"])
+        .await;
+    let key = made.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed").to_owned();
+    let reader = demo.api().with_key(&key);
+    reader.get("/v1/messages").await.expect(200);
+    let refused = reader.post("/v1/messages", &text_message(&demo.ready.business_id, "+255712345678", "x")).await;
+    assert_eq!(refused.expect(403)["code"], "insufficient_scope");
+
+    let listed = demo.command(&["api-key", "list"]).await;
+    assert!(!listed.contains(&key), "a key is shown once");
+    let id = listed
+        .lines()
+        .find(|line| line.contains("reader"))
+        .and_then(|line| line.split_whitespace().find(|word| word.starts_with("key_")))
+        .expect("the key's id is listed")
+        .to_owned();
+    demo.command(&["api-key", "revoke", &id]).await;
+    crate::support::eventually("the key is refused", std::time::Duration::from_secs(20), || async {
+        let answer = reader.get("/v1/messages").await;
+        if answer.status == 401 { Ok(()) } else { Err(answer.text) }
+    })
+    .await;
+}
