@@ -24,16 +24,21 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, 
 }
 
 const MASTER_KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-const APPS: &str =
-    r#"[{"id":"1","secret":"planted-app-secret","config_id":"2","verify_token":"planted-verify-token","name":"main"}]"#;
+const APP: [(&str, &str); 4] = [
+    ("GATEWAY__META__APPS__DEFAULT__ID", "1"),
+    ("GATEWAY__META__APPS__DEFAULT__SECRET", "planted-app-secret"),
+    ("GATEWAY__META__APPS__DEFAULT__CONFIG_ID", "2"),
+    ("GATEWAY__META__APPS__DEFAULT__VERIFY_TOKEN", "planted-verify-token"),
+];
 
 fn complete() -> Vec<(&'static str, &'static str)> {
-    vec![
+    let mut environment = vec![
         ("GATEWAY__SERVER__PUBLIC_URL", "https://gateway.example"),
         ("GATEWAY__VAULT__MASTER_KEYS", MASTER_KEY),
-        ("GATEWAY__META__APPS", APPS),
         ("GATEWAY__STORE__URL", "sqlite://gateway.db"),
-    ]
+    ];
+    environment.extend(APP);
+    environment
 }
 
 #[actix_rt::test]
@@ -53,7 +58,7 @@ async fn each_wrong_value_stops_the_start_and_its_key_is_named() {
         ("GATEWAY__STORE__URL", "mysql://localhost/x", "store.url"),
         ("GATEWAY__ACTORS__POSTS_IN_FLIGHT", "0", "actors.posts_in_flight"),
         ("GATEWAY__ACTORS__AMBIGUOUS_SETTLE_S", "soon", "actors.ambiguous_settle_s"),
-        ("GATEWAY__META__GRAPH_BASE_URL", "https://graph.example", "meta.graph_base_url"),
+        ("GATEWAY__META__GRAPH_URL", "https://graph.example", "meta.graph_url"),
         ("GATEWAY__META__GRAPH_VERSION", "latest", "meta.graph_version"),
         ("GATEWAY__VAULT__MASTER_KEYS", "k1:short", "vault.master_keys"),
         ("GATEWAY__SERVER__NO_SUCH_KEY", "1", "no_such_key"),
@@ -74,7 +79,7 @@ async fn serve_does_not_start_without_what_has_no_default() {
     for (variable, key) in [
         ("GATEWAY__VAULT__MASTER_KEYS", "vault.master_keys"),
         ("GATEWAY__SERVER__PUBLIC_URL", "server.public_url"),
-        ("GATEWAY__META__APPS", "meta.apps"),
+        ("GATEWAY__META__APPS__DEFAULT__SECRET", "meta.apps"),
     ] {
         let mut environment = complete();
         environment.retain(|(name, _)| *name != variable);

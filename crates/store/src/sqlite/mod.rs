@@ -84,7 +84,8 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
 
 /// Makes the file readable by its owner only; SQLite gives its log and shared memory the same mode.
 fn make_file(path: &Path) -> Result<(), OpenError> {
-    if path.as_os_str().is_empty() || path.to_str().is_some_and(|path| path.contains(":memory:")) {
+    // The driver turns a database in memory into a URI: it would be another one for each connection.
+    if path.as_os_str().is_empty() || path.as_os_str().as_encoded_bytes().starts_with(b"file:") {
         return Err(OpenError::NotAFile);
     }
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {

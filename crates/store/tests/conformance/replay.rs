@@ -37,12 +37,13 @@ const POOL: usize = 5;
 prop_compose! {
     fn choice()(
         messages in proptest::collection::vec((0..POOL, proptest::option::of(0_u8..3)), 0..5),
-        transitions in proptest::collection::vec((0..POOL, 0_usize..6, 0_usize..6), 0..6),
+        transitions in proptest::collection::vec((0..POOL, 0_usize..5, 1_usize..6), 0..6),
         events in proptest::collection::vec(0..POOL, 0..5),
         progress in proptest::collection::vec(0_i64..50, 0..3),
         failures in proptest::collection::vec((0..POOL, 1_u32..9), 0..3),
         quarantine in proptest::collection::vec(0..POOL, 0..3),
     ) -> Choice {
+        let transitions = transitions.into_iter().filter(|(_, from, to)| from < to).collect();
         Choice { messages, transitions, events, progress, failures, quarantine }
     }
 }
@@ -69,6 +70,7 @@ impl Pools {
         };
         Self {
             messages: (0..POOL).map(|_| fixture.message()).collect(),
+            // In an order that no history goes back in: an exact state never returns.
             states: [
                 OutboxState::NEW,
                 OutboxState::Sending(fixture.claim(1, 1)),

@@ -9,6 +9,7 @@ claims! {
     a_message_moves_only_from_the_state_it_is_in
     two_claims_of_one_message_are_never_both_granted
     a_claim_of_another_epoch_or_attempt_is_not_settled
+    a_state_that_differs_only_in_its_times_is_another_state
     a_transition_under_an_older_epoch_is_refused
     a_message_can_move_twice_in_one_batch
     the_row_keeps_what_the_path_left_behind
@@ -56,6 +57,22 @@ async fn a_claim_of_another_epoch_or_attempt_is_not_settled(store: Shared) {
         assert!(!fixture.apply(&settle).await);
     }
     assert!(fixture.apply(&fixture.transition(&message, message.state, OutboxState::Ambiguous(claim))).await);
+}
+
+async fn a_state_that_differs_only_in_its_times_is_another_state(store: Shared) {
+    let fixture = Fixture::new(store).await;
+    let message = fixture.message();
+    fixture.accept(&message).await;
+    let waiting = |seconds| OutboxState::RetryWait { attempts: 0, due: at(seconds) };
+    let sending = |seconds| OutboxState::Sending(fixture.claim(1, seconds));
+    let path = [OutboxState::NEW, sending(1), waiting(5), sending(5), waiting(9)];
+    for step in path.windows(2) {
+        assert!(fixture.apply(&fixture.transition(&message, step[0], step[1])).await);
+    }
+    assert!(!fixture.apply(&fixture.transition(&message, waiting(5), sending(6))).await);
+    assert!(fixture.apply(&fixture.transition(&message, waiting(9), sending(9))).await);
+    let late = fixture.transition(&message, sending(1), OutboxState::Sent { attempts: 1 });
+    assert!(!fixture.apply(&late).await);
 }
 
 async fn a_transition_under_an_older_epoch_is_refused(store: Shared) {

@@ -13,7 +13,9 @@ use crate::columns::{StateColumns, text};
 use crate::error::failed;
 use crate::shapes;
 
-/// The row keeps what a state does not say anything about: the last claim, the time of sending, the last error.
+/// The whole state is compared, times included, because a state without its times can come back: a claim that
+/// was not counted is taken again under the same number. The row keeps what a state says nothing about: the last
+/// claim, the time of sending, the last error.
 const MOVE: &str = "
 UPDATE outbox SET
     state = v.state,
@@ -26,7 +28,8 @@ UPDATE outbox SET
     error = COALESCE(v.error, outbox.error)
 FROM v
 WHERE outbox.id = v.id AND outbox.state = v.from_state AND outbox.attempt = v.from_attempt
-  AND (v.from_epoch IS NULL OR outbox.epoch = v.from_epoch)
+  AND outbox.next_at IS NOT DISTINCT FROM v.from_next_at
+  AND (v.from_epoch IS NULL OR (outbox.epoch = v.from_epoch AND outbox.claimed_at = v.from_claimed_at))
 RETURNING outbox.id";
 
 /// In the batch's order: whether the row is now where the transition leads.
@@ -79,8 +82,8 @@ fn rounds(held: &HashSet<Partition>, transitions: &[Transition]) -> Vec<Vec<usiz
 
 async fn move_rows(conn: &mut Conn, rows: impl Iterator<Item = &Transition>) -> Result<Vec<Uuid>> {
     let mut query = QueryBuilder::<Db>::new(
-        "WITH v (id, from_state, from_attempt, from_epoch, state, epoch, attempt, claimed_at, next_at, sent_at,
-                 provider_id, error) AS (",
+        "WITH v (id, from_state, from_attempt, from_epoch, from_claimed_at, from_next_at, state, epoch, attempt,
+                 claimed_at, next_at, sent_at, provider_id, error) AS (",
     );
     query.push_values(rows, |mut row, transition| {
         let from = StateColumns::from(transition.from);
@@ -90,6 +93,8 @@ async fn move_rows(conn: &mut Conn, rows: impl Iterator<Item = &Transition>) -> 
             .push_bind(from.state)
             .push_bind(from.attempt)
             .push_bind(from.epoch)
+            .push_bind(from.claimed_at)
+            .push_bind(from.next_at)
             .push_bind(to.state)
             .push_bind(to.epoch)
             .push_bind(to.attempt)
