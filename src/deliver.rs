@@ -54,7 +54,8 @@ impl HttpDeliver {
     async fn post(&self, request: DeliveryRequest) -> Result<u16, &'static str> {
         self.guard.check(&request.url).map_err(|_| "address_refused")?;
         let headers = signature_headers(&request).ok_or("secret_unusable")?;
-        let mut call = self.client.post(request.url).header("content-type", "application/json").body(request.body);
+        let mut call =
+            self.client.post(request.url).header("content-type", "application/json").body(request.body);
         for (name, value) in headers {
             call = call.header(name, value);
         }
@@ -76,10 +77,9 @@ impl Deliver for HttpDeliver {
     async fn deliver(&self, request: DeliveryRequest) -> DeliveryOutcome {
         let started = self.clock.boottime();
         match self.post(request).await {
-            Ok(status) => DeliveryOutcome::Answered {
-                status,
-                latency: self.clock.boottime().saturating_sub(started),
-            },
+            Ok(status) => {
+                DeliveryOutcome::Answered { status, latency: self.clock.boottime().saturating_sub(started) }
+            }
             Err(error) => DeliveryOutcome::NoAnswer { error },
         }
     }
@@ -112,8 +112,12 @@ fn signature_headers(request: &DeliveryRequest) -> Option<Vec<(&'static str, Str
     let id = request.event.to_string();
     let timestamp = request.at.as_seconds().to_string();
     let mut headers = match request.format {
-        EndpointFormat::Standard => vec![("webhook-signature", standard(&request.secret, &id, &timestamp, &request.body)?)],
-        EndpointFormat::CloudApi => vec![("x-hub-signature-256", as_meta_signs(&request.secret, &request.body))],
+        EndpointFormat::Standard => {
+            vec![("webhook-signature", standard(&request.secret, &id, &timestamp, &request.body)?)]
+        }
+        EndpointFormat::CloudApi => {
+            vec![("x-hub-signature-256", as_meta_signs(&request.secret, &request.body))]
+        }
     };
     headers.push(("webhook-id", id));
     headers.push(("webhook-timestamp", timestamp));

@@ -1,0 +1,15 @@
+//! The gateway: HTTP and wiring. What it does with messages is decided in `gateway_actors` and `domain`.
+
+pub mod api_keys;
+pub mod app;
+pub mod cli;
+pub mod deliver;
+pub mod demo;
+pub mod http;
+pub mod master_keys;
+pub mod metrics;
+pub mod random_token;
+pub mod settings;
+pub mod shutdown;
+pub mod telemetry;
+pub mod url_guard;

@@ -8,7 +8,8 @@ pub fn describe() {
         "gateway_http_request_seconds",
         "Time until a request was answered, by route, method and status"
     );
-    describe_counter!("gateway_webhooks_total", "Webhooks by provider and what became of them");
+    describe_counter!("gateway_webhooks_total", "Webhooks kept and acknowledged, by provider");
+    describe_counter!("gateway_webhooks_refused_total", "Webhooks not acknowledged, by provider and reason");
 }
 
 pub(crate) fn request(route: String, method: &'static str, status: u16, took: Duration) {
@@ -21,8 +22,12 @@ pub(crate) fn request(route: String, method: &'static str, status: u16, took: Du
     .record(took.as_secs_f64());
 }
 
-pub(crate) fn webhook(provider: &'static str, outcome: &'static str) {
-    counter!("gateway_webhooks_total", "provider" => provider, "outcome" => outcome).increment(1);
+pub(crate) fn webhook(provider: &'static str) {
+    counter!("gateway_webhooks_total", "provider" => provider).increment(1);
+}
+
+pub(crate) fn webhook_refused(provider: &'static str, reason: &'static str) {
+    counter!("gateway_webhooks_refused_total", "provider" => provider, "reason" => reason).increment(1);
 }
 
 fn status_word(status: u16) -> &'static str {

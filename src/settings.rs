@@ -13,6 +13,8 @@ use crate::http::config::{OnboardingConfig, OperationsConfig, ServerConfig};
 use crate::{deliver, telemetry};
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
+/// Stands there for its comments alone: no key of an app has a default, and an app without keys is none.
+const NO_APP: &str = "[meta.apps.default]";
 const PREFIX: &str = "GATEWAY__";
 /// What an environment variable writes with commas.
 const LISTS: [&str; 3] = ["server.trusted_proxies", "meta.message_origins", "meta.allowed_bases"];
@@ -84,7 +86,16 @@ impl Settings {
         files: &[PathBuf],
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, SettingsError> {
-        let mut layers = vec![("the defaults".to_owned(), defaults()?)];
+        Self::load_with("", files, environment)
+    }
+
+    /// The same, over other defaults.
+    pub fn load_with(
+        wishes: &str,
+        files: &[PathBuf],
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Loaded, SettingsError> {
+        let mut layers = vec![("the defaults".to_owned(), parse(&[&DEFAULTS.replace(NO_APP, ""), wishes])?)];
         for path in files {
             layers.push((path.display().to_string(), read(path)?));
         }
@@ -98,7 +109,7 @@ impl Settings {
         let merged = layers.iter().try_fold(Config::builder(), |builder, (_, layer)| {
             Ok::<_, ConfigError>(builder.add_source(layer.clone()))
         });
-        let merged = merged.and_then(config::ConfigBuilder::build).map_err(|error| {
+        let merged = merged.and_then(|builder| builder.build()).map_err(|error| {
             SettingsError::Wrong(vec![wrong("the configuration", first_line(&error.to_string()))])
         })?;
         match serde_path_to_error::deserialize(merged) {
@@ -175,8 +186,11 @@ fn wrong(key: &str, message: impl Into<String>) -> Wrong {
     Wrong { key: key.to_owned(), message: message.into(), source: None }
 }
 
-fn defaults() -> Result<Config, SettingsError> {
-    Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml)).build().map_err(|error| {
+fn parse(texts: &[&str]) -> Result<Config, SettingsError> {
+    let builder = texts
+        .iter()
+        .fold(Config::builder(), |builder, text| builder.add_source(File::from_str(text, FileFormat::Toml)));
+    builder.build().map_err(|error| {
         SettingsError::Wrong(vec![wrong("config/default.toml", first_line(&error.to_string()))])
     })
 }

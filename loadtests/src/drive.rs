@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::latency::{Latencies, Latency};
 use crate::pace::Schedule;
-use crate::report::{per_second, ratio};
+use crate::report::{per_second, ratio, rounded};
 use crate::wire::{Line, Request};
 
 /// What a scenario sends, and what it calls taken.
@@ -112,7 +112,7 @@ impl Driven {
         Answers {
             taken: self.requests_taken,
             taken_per_s: per_second(self.requests_taken, self.seconds),
-            seconds: self.seconds,
+            seconds: rounded(self.seconds),
             refused: self.refused.clone(),
             unanswered: self.unanswered.clone(),
             latency: self.latencies.summary(),

@@ -4,6 +4,8 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::time::Duration;
 
+use crate::report::rounded;
+
 /// Longer waits are counted as this long; a request is given up before.
 const LONGEST_US: u64 = 600_000_000;
 
@@ -47,7 +49,7 @@ impl Latencies {
 }
 
 fn milliseconds(us: u64) -> f64 {
-    Duration::from_micros(us).as_secs_f64() * 1000.0
+    rounded(Duration::from_micros(us).as_secs_f64() * 1000.0)
 }
 
 #[cfg(test)]

@@ -60,12 +60,17 @@ impl Faults {
 
 #[expect(clippy::cast_precision_loss, reason = "counts and kilobytes stay far below 2^52")]
 pub fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 { 0.0 } else { rounded(part as f64 / whole as f64) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 pub fn per_second(count: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+    if seconds > 0.0 { rounded(count as f64 / seconds) } else { 0.0 }
+}
+
+/// To four places: nothing here is measured more finely.
+pub fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
 }
 
 /// Member by member: numbers become the median of the runs, what is the same in all of them stays.
@@ -83,7 +88,7 @@ pub fn median(runs: &[Value]) -> Value {
             let mut numbers: Vec<f64> = runs.iter().filter_map(Value::as_f64).collect();
             numbers.sort_by(f64::total_cmp);
             let (low, high) = ((numbers.len() - 1) / 2, numbers.len() / 2);
-            json!(f64::midpoint(numbers[low], numbers[high]))
+            json!(rounded(f64::midpoint(numbers[low], numbers[high])))
         }
         other if runs.iter().all(|run| run == other) => other.clone(),
         _ => Value::Null,

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,8 +80,7 @@ impl fmt::Debug for ApiKeys {
 
 impl ApiKeys {
     pub fn new(store: Arc<dyn Store>) -> Self {
-        let remembered =
-            Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REMEMBERED_FOR).build();
+        let remembered = Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REMEMBERED_FOR).build();
         Self { store, remembered }
     }
 
@@ -174,8 +172,7 @@ pub async fn with_api_key<B: MessageBody + 'static>(
 }
 
 async fn authenticate(request: &ServiceRequest) -> Result<Caller, Problem> {
-    let state = request.app_data::<web::Data<AppState>>().map(|state| Rc::new(state.clone()));
-    let state = state.ok_or(Problem::new(Code::Internal))?;
+    let state = request.app_data::<web::Data<AppState>>().ok_or(Problem::new(Code::Internal))?;
     let key = bearer(request.headers()).ok_or_else(|| {
         Problem::new(Code::Unauthorized).with_detail("send the header Authorization: Bearer and an API key")
     })?;

@@ -1,7 +1,7 @@
 //! Sections `server`, `operations` and `onboarding` of the settings.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -32,18 +32,25 @@ pub struct ServerConfig {
     pub shutdown_s: u64,
     /// Bring the schema up to date before serving.
     pub migrate_at_start: bool,
-    /// A certificate of our own; without it plain HTTP is served, to a proxy or to loopback.
     #[serde(default)]
-    pub tls: Option<TlsConfig>,
+    pub tls: TlsConfig,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A certificate of our own; without it plain HTTP is served, to a proxy or to loopback.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
     /// PEM, the server's own certificate first. Read again when it changes.
-    pub certificate: PathBuf,
+    pub certificate: Option<PathBuf>,
     /// PEM.
-    pub key: PathBuf,
+    pub key: Option<PathBuf>,
+}
+
+impl TlsConfig {
+    /// Certificate and key, where there are both.
+    pub fn files(&self) -> Option<(&Path, &Path)> {
+        Some((self.certificate.as_deref()?, self.key.as_deref()?))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -92,11 +99,18 @@ impl ServerConfig {
             ("body_timeout_s", self.body_timeout_s),
             ("shutdown_s", self.shutdown_s),
         ];
-        wrong.extend(positive.iter().filter(|(_, value)| *value == 0).map(|(key, _)| (*key, "must be at least 1")));
+        wrong.extend(
+            positive.iter().filter(|(_, value)| *value == 0).map(|(key, _)| (*key, "must be at least 1")),
+        );
         for (key, threads) in [("workers", self.workers), ("actor_threads", self.actor_threads)] {
             if threads > 256 {
                 wrong.push((key, "must be at most 256; 0 is one for each processor"));
             }
+        }
+        match (&self.tls.certificate, &self.tls.key) {
+            (Some(_), None) => wrong.push(("tls.key", "is missing beside tls.certificate")),
+            (None, Some(_)) => wrong.push(("tls.certificate", "is missing beside tls.key")),
+            _ => {}
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }
@@ -137,13 +151,18 @@ pub mod tests {
             keep_alive_s: 1,
             shutdown_s: 1,
             migrate_at_start: true,
-            tls: None,
+            tls: TlsConfig::default(),
         }
     }
 
     #[test]
     fn a_public_address_is_https_or_loopback_and_nothing_more_than_an_origin() {
-        let good = ["https://gw.example.com", "https://gw.example.com:8443", "http://127.0.0.1:8080", "http://[::1]:1"];
+        let good = [
+            "https://gw.example.com",
+            "https://gw.example.com:8443",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1",
+        ];
         for url in good {
             assert!(server(url).checked_public_url().is_ok(), "{url}");
         }

@@ -195,6 +195,8 @@ impl From<StoreError> for Problem {
                 tracing::warn!(error = %Chain(&error), "the database did not answer");
                 Self::new(Code::Unavailable).with_retry_after(Duration::from_secs(1))
             }
+            // Erased while we looked at it.
+            StoreError::Gone { .. } => Self::not_found(),
             StoreError::Unreadable { .. } => Self::internal("reading the database", &error),
         }
     }

@@ -68,8 +68,14 @@ impl Limits {
         }
     }
 
-    async fn read_all(&self, mut payload: Payload, headers: &HeaderMap, limit: usize) -> Result<Bytes, Problem> {
-        let too_large = || Problem::new(Code::TooLarge).with_detail(format!("at most {limit} bytes are taken"));
+    async fn read_all(
+        &self,
+        mut payload: Payload,
+        headers: &HeaderMap,
+        limit: usize,
+    ) -> Result<Bytes, Problem> {
+        let too_large =
+            || Problem::new(Code::TooLarge).with_detail(format!("at most {limit} bytes are taken"));
         let announced: Option<usize> =
             headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length| length > limit) {
@@ -100,7 +106,10 @@ impl Limits {
 type Answer<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
 
 /// A place among the API's and the pages' requests, or 503.
-pub async fn among_requests<B: actix_web::body::MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+pub async fn among_requests<B: actix_web::body::MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Answer<B> {
     let limits = limits_of(request.request());
     let place = limits.as_ref().map(|limits| Limits::place(&limits.0.requests)).transpose();
     let _place = match place {
@@ -111,7 +120,10 @@ pub async fn among_requests<B: actix_web::body::MessageBody>(request: ServiceReq
 }
 
 /// A place among the webhooks, or 503: the provider repeats.
-pub async fn among_webhooks<B: actix_web::body::MessageBody>(request: ServiceRequest, next: Next<B>) -> Answer<B> {
+pub async fn among_webhooks<B: actix_web::body::MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Answer<B> {
     let limits = limits_of(request.request());
     let place = limits.as_ref().map(|limits| Limits::place(&limits.0.webhooks)).transpose();
     let _place = match place {

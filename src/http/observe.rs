@@ -21,7 +21,7 @@ use super::state::AppState;
 use crate::metrics;
 
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 /// Longer than this is worth a line.
 const SLOW: Duration = Duration::from_secs(5);
 
@@ -72,10 +72,7 @@ pub async fn around<B: MessageBody + 'static>(
 }
 
 /// Errors are written again with the request's id; those of the framework become ours.
-fn told_with_id<B>(
-    response: ServiceResponse<EitherBody<B>>,
-    id: &str,
-) -> ServiceResponse<EitherBody<B>> {
+fn told_with_id<B>(response: ServiceResponse<EitherBody<B>>, id: &str) -> ServiceResponse<EitherBody<B>> {
     let Some(error) = response.response().error() else { return response };
     let problem = match error.as_error::<Problem>() {
         Some(problem) => problem.clone(),
@@ -104,9 +101,23 @@ fn finished<B>(response: &ServiceResponse<B>, id: &str, took: Duration) {
     let method = method_word(request.method());
     let duration_ms = took.as_millis();
     if status >= 500 || took > SLOW {
-        tracing::warn!(request.id = id, http.route = route, http.method = method, http.status = status, duration_ms, "a request failed or was slow");
+        tracing::warn!(
+            request.id = id,
+            http.route = route,
+            http.method = method,
+            http.status = status,
+            duration_ms,
+            "a request failed or was slow"
+        );
     } else {
-        tracing::debug!(request.id = id, http.route = route, http.method = method, http.status = status, duration_ms, "a request was answered");
+        tracing::debug!(
+            request.id = id,
+            http.route = route,
+            http.method = method,
+            http.status = status,
+            duration_ms,
+            "a request was answered"
+        );
     }
     metrics::request(route, method, status, took);
 }

@@ -46,7 +46,8 @@ async fn a_backlog_larger_than_memory_is_sent_whole_and_in_order_to_each_recipie
 #[actix_rt::test]
 async fn a_panic_ends_one_connection_for_a_moment_and_its_message_is_not_posted_blindly_again() {
     let tree =
-        Tree::start(config(), Arc::new(|_, text| if text == "boom" { Step::Panic } else { Step::Accept })).await;
+        Tree::start(config(), Arc::new(|_, text| if text == "boom" { Step::Panic } else { Step::Accept }))
+            .await;
     let boom = tree.accept("+255712000001", "boom").await;
     tree.reaches(boom, Ambiguous).await;
     let other = tree.accept("+255712000002", "fine").await;
@@ -100,8 +101,7 @@ async fn a_message_is_cancelled_until_it_is_claimed_and_expires_unsent() {
 
 #[actix_rt::test]
 async fn a_drain_waits_for_what_is_in_flight() {
-    let tree =
-        Tree::start(config(), Arc::new(|_, _| Step::AcceptAfter(Duration::from_millis(300)))).await;
+    let tree = Tree::start(config(), Arc::new(|_, _| Step::AcceptAfter(Duration::from_millis(300)))).await;
     let id = tree.accept("+255712000001", "in flight").await;
     tree.gateway.stop(Duration::from_secs(10)).await;
     assert_eq!(tree.status(id).await, Sent);
@@ -111,9 +111,8 @@ async fn a_drain_waits_for_what_is_in_flight() {
 async fn an_unknown_outcome_of_a_one_time_code_ends_without_a_second_post() {
     let unknown = SendError::OutcomeUnknown { error: ProviderError::default() };
     let tree = Tree::start(config(), Arc::new(move |_, _| Step::Fail(unknown.clone()))).await;
-    let id = tree
-        .accept_with("+255712000001", "123456", |submission| submission.priority = Priority::Otp)
-        .await;
+    let id =
+        tree.accept_with("+255712000001", "123456", |submission| submission.priority = Priority::Otp).await;
     tree.reaches(id, Failed).await;
     assert_eq!(tree.posts().len(), 1);
 }

@@ -20,7 +20,9 @@ fn problem(answer: &Answer, status: u16) -> Value {
 
 fn fields(problem: &Value) -> Vec<String> {
     match &problem["errors"] {
-        Value::Array(errors) => errors.iter().map(|e| e["field"].as_str().unwrap_or_default().to_owned()).collect(),
+        Value::Array(errors) => {
+            errors.iter().map(|e| e["field"].as_str().unwrap_or_default().to_owned()).collect()
+        }
         Value::Object(errors) => errors.keys().cloned().collect(),
         _ => Vec::new(),
     }
@@ -62,15 +64,40 @@ async fn a_field_that_is_wrong_is_422_and_named() {
     let cases: Vec<(&str, Value)> = vec![
         ("message.text.body", text("x".repeat(4_097))),
         ("message.text.body", text(String::new())),
-        ("message.type", json!({ "business_id": business, "message": { "to": "+255712345678", "type": "telegram" } })),
+        (
+            "message.type",
+            json!({ "business_id": business, "message": { "to": "+255712345678", "type": "telegram" } }),
+        ),
         ("message.to", text_message(&business, "07123", "short")),
         ("message.to", text_message(&business, "255254712345678", "doubled prefix")),
-        ("message.image", json!({ "business_id": business, "message": { "to": "+255712345678", "type": "image", "image": {} } })),
-        ("priority", { let mut m = text("x".into()); m["priority"] = json!("urgent"); m }),
-        ("send_at", { let mut m = text("x".into()); m["send_at"] = json!("tomorrow"); m }),
-        ("expires_at", { let mut m = text("x".into()); m["expires_at"] = json!("2001-01-01T00:00:00Z"); m }),
-        ("client_ref", { let mut m = text("x".into()); m["client_ref"] = json!("x".repeat(2_000)); m }),
-        ("business_id", json!({ "message": { "to": "+255712345678", "type": "text", "text": { "body": "x" } } })),
+        (
+            "message.image",
+            json!({ "business_id": business, "message": { "to": "+255712345678", "type": "image", "image": {} } }),
+        ),
+        ("priority", {
+            let mut m = text("x".into());
+            m["priority"] = json!("urgent");
+            m
+        }),
+        ("send_at", {
+            let mut m = text("x".into());
+            m["send_at"] = json!("tomorrow");
+            m
+        }),
+        ("expires_at", {
+            let mut m = text("x".into());
+            m["expires_at"] = json!("2001-01-01T00:00:00Z");
+            m
+        }),
+        ("client_ref", {
+            let mut m = text("x".into());
+            m["client_ref"] = json!("x".repeat(2_000));
+            m
+        }),
+        (
+            "business_id",
+            json!({ "message": { "to": "+255712345678", "type": "text", "text": { "body": "x" } } }),
+        ),
         ("message", json!({ "business_id": business })),
     ];
     for (field, body) in cases {
@@ -134,8 +161,11 @@ async fn a_webhook_with_a_wrong_signature_is_401_counted_and_not_stored() {
     let demo = Demo::start().await;
     let plain = Api::new(&demo.ready.gateway, "");
     let body = "{\"object\":\"whatsapp_business_account\",\"entry\":[]}";
-    for signature in ["", "sha256=00", &format!("sha256={}", "0".repeat(64)), &format!("sha1={}", "0".repeat(40))] {
-        let request = plain.request(Method::POST, "/webhooks/meta").header("x-hub-signature-256", signature).body(body);
+    for signature in
+        ["", "sha256=00", &format!("sha256={}", "0".repeat(64)), &format!("sha1={}", "0".repeat(40))]
+    {
+        let request =
+            plain.request(Method::POST, "/webhooks/meta").header("x-hub-signature-256", signature).body(body);
         let answer = plain.send(request).await.unwrap();
         assert_eq!(answer.status, 401, "{signature}: {}", answer.text);
     }
@@ -158,9 +188,9 @@ async fn a_webhook_for_a_number_that_is_not_ours_is_kept_aside_and_answered_200(
     let answer = demo.sandbox().post("/control/raw", &raw).await.expect(200);
     assert_eq!(answer["status"], 200, "{answer}");
     let metrics = demo.operations().get("/metrics").await.text;
-    let counted = metrics
-        .lines()
-        .any(|line| line.starts_with("gateway_updates_total{") && line.contains("quarantined") && line.ends_with(" 1"));
+    let counted = metrics.lines().any(|line| {
+        line.starts_with("gateway_updates_total{") && line.contains("quarantined") && line.ends_with(" 1")
+    });
     assert!(counted, "{metrics}");
     let events = demo.api().get("/v1/events").await.expect(200);
     assert!(!events.to_string().contains("NOBODY"));

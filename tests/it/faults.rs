@@ -26,10 +26,17 @@ async fn send(demo: &Demo, body: &Value) -> String {
 #[actix_rt::test]
 async fn a_lost_answer_is_settled_by_the_echo_and_never_sent_twice() {
     let demo = Demo::start_with(&TIMERS).await;
-    faults(&demo, json!({ "rules": [{ "match": { "path": "messages" }, "times": 1, "do": { "cut": "after" } }] })).await;
+    faults(
+        &demo,
+        json!({ "rules": [{ "match": { "path": "messages" }, "times": 1, "do": { "cut": "after" } }] }),
+    )
+    .await;
     let id = send(&demo, &text_message(&demo.ready.business_id, "+255712345678", "cut")).await;
     let message = demo.api().message_reaches(&id, "read").await;
-    assert!(statuses(&message).contains(&"ambiguous"), "what was known when stands in the timeline: {message}");
+    assert!(
+        statuses(&message).contains(&"ambiguous"),
+        "what was known when stands in the timeline: {message}"
+    );
     let sent = demo.sandbox().everything_sent().await;
     assert_eq!(sent.len(), 1, "{sent:?}");
     assert_eq!(sent[0]["outcome"], "cut");
@@ -52,8 +59,13 @@ async fn a_message_that_never_arrived_is_sent_again_only_once_other_statuses_pro
     demo.api().message_reaches(&other, "read").await;
     let message = demo.api().message_reaches(&id, "read").await;
     assert!(message.to_string().contains("resent_on_proof"), "{message}");
-    let to_unlucky: Vec<_> =
-        demo.sandbox().everything_sent().await.into_iter().filter(|sent| sent["body"]["to"] == unlucky).collect();
+    let to_unlucky: Vec<_> = demo
+        .sandbox()
+        .everything_sent()
+        .await
+        .into_iter()
+        .filter(|sent| sent["body"]["to"] == unlucky)
+        .collect();
     assert_eq!(to_unlucky.len(), 2);
     assert_eq!(to_unlucky[0]["id"], Value::Null, "the first never arrived");
     assert_eq!(to_unlucky[1]["body"]["biz_opaque_callback_data"], format!("v1.{id}.2"));
@@ -62,7 +74,11 @@ async fn a_message_that_never_arrived_is_sent_again_only_once_other_statuses_pro
 #[actix_rt::test]
 async fn without_proof_a_message_fails_as_unknown_and_a_one_time_code_is_never_resent() {
     let demo = Demo::start_with(&TIMERS).await;
-    faults(&demo, json!({ "rules": [{ "match": { "path": "messages" }, "times": 2, "do": { "cut": "before" } }] })).await;
+    faults(
+        &demo,
+        json!({ "rules": [{ "match": { "path": "messages" }, "times": 2, "do": { "cut": "before" } }] }),
+    )
+    .await;
     let silent = send(&demo, &text_message(&demo.ready.business_id, "+255712000001", "silent")).await;
     demo.api().message_reaches(&silent, "ambiguous").await;
     let mut code = text_message(&demo.ready.business_id, "+255712000002", "123456");

@@ -8,8 +8,11 @@ use crate::support::demo::Demo;
 
 /// A key that may act for one business only, in the account of the demo.
 async fn key_for(demo: &Demo, business: &str) -> Api {
-    let key = demo.command(&["api-key", "new", "--account", "demo", "--label", "narrow", "--business", business]).await;
-    let key = key.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed").to_owned();
+    let key = demo
+        .command(&["api-key", "new", "--account", "demo", "--label", "narrow", "--business", business])
+        .await;
+    let key =
+        key.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed").to_owned();
     demo.api().with_key(&key)
 }
 
@@ -17,14 +20,18 @@ async fn key_for(demo: &Demo, business: &str) -> Api {
 async fn every_route_answers_404_for_what_another_business_owns() {
     let demo = Demo::start().await;
     let api = demo.api();
-    api.post("/v1/businesses", &json!({ "id": "neighbour", "name": "Jirani", "country": "TZ" })).await.expect(201);
+    api.post("/v1/businesses", &json!({ "id": "neighbour", "name": "Jirani", "country": "TZ" }))
+        .await
+        .expect(201);
     let message = text_message(&demo.ready.business_id, "+255712345678", "mine");
     let message_id = api.post("/v1/messages", &message).await.expect(202)["id"].as_str().unwrap().to_owned();
     api.message_reaches(&message_id, "read").await;
     let endpoint = json!({ "url": "http://127.0.0.1:9/events", "business_id": demo.ready.business_id });
-    let endpoint_id = api.post("/v1/endpoints", &endpoint).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let endpoint_id =
+        api.post("/v1/endpoints", &endpoint).await.expect(201)["id"].as_str().unwrap().to_owned();
     let session = json!({ "business_id": demo.ready.business_id, "transport": "official" });
-    let session_id = api.post("/v1/onboarding-sessions", &session).await.expect(201)["id"].as_str().unwrap().to_owned();
+    let session_id =
+        api.post("/v1/onboarding-sessions", &session).await.expect(201)["id"].as_str().unwrap().to_owned();
 
     let neighbour = key_for(&demo, "neighbour").await;
     let (business, connection) = (&demo.ready.business_id, &demo.ready.connection_id);
@@ -40,7 +47,9 @@ async fn every_route_answers_404_for_what_another_business_owns() {
         (
             Method::POST,
             "/v1/messages".into(),
-            Some(json!({ "connection_id": connection, "message": { "to": "+255712345678", "type": "text", "text": { "body": "x" } } })),
+            Some(
+                json!({ "connection_id": connection, "message": { "to": "+255712345678", "type": "text", "text": { "body": "x" } } }),
+            ),
         ),
         (Method::GET, format!("/v1/messages/{message_id}"), None),
         (Method::GET, format!("/v1/messages?business_id={business}"), None),
@@ -60,7 +69,9 @@ async fn every_route_answers_404_for_what_another_business_owns() {
         let answer = neighbour.call(method.clone(), &path, body.as_ref()).await;
         assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
     }
-    for path in ["/v1/connections", "/v1/messages", "/v1/events", "/v1/endpoints", "/v1/deliveries", "/v1/businesses"] {
+    for path in
+        ["/v1/connections", "/v1/messages", "/v1/events", "/v1/endpoints", "/v1/deliveries", "/v1/businesses"]
+    {
         let listed = neighbour.get(path).await.expect(200).to_string();
         for foreign in [business.as_str(), connection, &message_id, &endpoint_id] {
             assert!(!listed.contains(&format!("\"{foreign}\"")), "{path} shows {foreign}: {listed}");
@@ -75,10 +86,12 @@ async fn a_key_does_only_what_its_scopes_say_and_nothing_once_revoked() {
     let made = demo
         .command(&["api-key", "new", "--account", "demo", "--label", "reader", "--scope", "messages:read"])
         .await;
-    let key = made.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed").to_owned();
+    let key =
+        made.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed").to_owned();
     let reader = demo.api().with_key(&key);
     reader.get("/v1/messages").await.expect(200);
-    let refused = reader.post("/v1/messages", &text_message(&demo.ready.business_id, "+255712345678", "x")).await;
+    let refused =
+        reader.post("/v1/messages", &text_message(&demo.ready.business_id, "+255712345678", "x")).await;
     assert_eq!(refused.expect(403)["code"], "insufficient_scope");
 
     let listed = demo.command(&["api-key", "list"]).await;

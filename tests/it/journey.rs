@@ -13,7 +13,8 @@ use crate::support::eventually;
 async fn a_message_goes_from_accepted_to_read_and_carries_our_id_to_meta() {
     let demo = Demo::start().await;
     let api = demo.api();
-    let accepted = api.post("/v1/messages", &text_message(&demo.ready.business_id, "0712 345 678", "Habari")).await;
+    let accepted =
+        api.post("/v1/messages", &text_message(&demo.ready.business_id, "0712 345 678", "Habari")).await;
     let accepted = accepted.expect(202);
     let id = accepted["id"].as_str().expect("an id");
     assert_eq!(accepted["to"], "+255712345678");
@@ -78,7 +79,9 @@ async fn what_a_customer_writes_reaches_an_endpoint_signed_for_any_standard_libr
 async fn statuses_reach_an_endpoint_with_the_callers_own_reference() {
     let demo = Demo::start().await;
     let (api, endpoint) = (demo.api(), Endpoint::start());
-    api.post("/v1/endpoints", &json!({ "url": endpoint.url, "events": ["message.status"] })).await.expect(201);
+    api.post("/v1/endpoints", &json!({ "url": endpoint.url, "events": ["message.status"] }))
+        .await
+        .expect(201);
     let mut message = text_message(&demo.ready.business_id, "+255712345678", "Asante");
     message["client_ref"] = json!("order-77");
     message["message"]["biz_opaque_callback_data"] = json!("my own data");

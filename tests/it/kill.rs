@@ -29,7 +29,11 @@ async fn nothing_is_lost(mut demo: Demo) {
     demo.api().post("/v1/endpoints", &json!({ "url": endpoint.url })).await.expect(201);
 
     let (accepted, acknowledged) = burst_until_killed(&mut demo).await;
-    assert!(accepted.len() >= MESSAGES / 4, "the kill came before the burst was under way: {}", accepted.len());
+    assert!(
+        accepted.len() >= MESSAGES / 4,
+        "the kill came before the burst was under way: {}",
+        accepted.len()
+    );
 
     let mut after_restart = accepted.clone();
     after_restart.extend(finish_burst(&demo, accepted.len()).await);
@@ -78,11 +82,14 @@ async fn burst_until_killed(demo: &mut Demo) -> (Vec<String>, Vec<String>) {
             "from": format!("25575400{n:04}"),
             "message": { "type": "text", "text": { "body": format!("customer {n}") } },
         });
-        written.push(sandbox.post("/control/inbound", &customer).await.expect(200)["id"].as_str().unwrap().to_owned());
+        written.push(
+            sandbox.post("/control/inbound", &customer).await.expect(200)["id"].as_str().unwrap().to_owned(),
+        );
     }
     let mut sends: FuturesUnordered<_> = (0..MESSAGES)
         .map(|n| {
-            let body = text_message(&demo.ready.business_id, &format!("+25571200{n:04}"), &format!("burst {n}"));
+            let body =
+                text_message(&demo.ready.business_id, &format!("+25571200{n:04}"), &format!("burst {n}"));
             let request = api.request(reqwest::Method::POST, "/v1/messages").json(&body);
             let api = api.clone();
             async move { api.send(request).await }

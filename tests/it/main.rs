@@ -2,9 +2,12 @@
 
 mod actors;
 mod bad_input;
+mod browser;
 mod faults;
 mod isolation;
 mod journey;
 mod kill;
+mod leak;
+mod onboarding;
 mod settings;
 mod support;

@@ -19,7 +19,8 @@ async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, 
         .await
         .expect("it ends by itself")
         .expect("it runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.code(), said)
 }
 

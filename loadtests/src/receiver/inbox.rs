@@ -38,7 +38,7 @@ impl Heard {
         self.0 & Self::FAILED != 0
     }
 
-    /// Events that should have come and did not.
+    /// Statuses that should have come and did not; of an incoming message there is no saying.
     pub const fn missing(self) -> u32 {
         if self.is_whole() { 0 } else { 3 - (self.0 & Self::LIFE).count_ones() }
     }

@@ -1,22 +1,26 @@
 //! What both scenarios do alike: warm up, drive, wait for the last event, count.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::drive::{Driven, Shots, drive};
 use crate::options::Load;
 use crate::pace::{Pace, Schedule};
-use crate::process::{Usage, Watch, Watched};
+use crate::process::{Watch, Watched};
 use crate::receiver::{Inbox, Receiver};
-use crate::report::{self, Faults, Lives, Run, per_second};
+use crate::report::{self, Faults, Lives, Run, per_second, ratio, rounded};
 
 /// How often it is looked whether everything has arrived. When it did is known exactly.
 const LOOK: Duration = Duration::from_millis(20);
+/// After the start, before memory is looked at.
+const REST: Duration = Duration::from_secs(2);
 /// With this share of requests not taken there is nothing to measure.
 const MOST_REFUSED: f64 = 0.5;
 
@@ -26,6 +30,8 @@ pub struct Driver<'a> {
     pub load: &'a Load,
     /// Messages in one request.
     pub weight: u32,
+    /// Events that one message leads to.
+    pub events_each: u32,
     pub processes: &'a [Watched],
     /// Without it nothing is followed further than the answer.
     pub receiver: Option<&'a Receiver>,
@@ -39,9 +45,15 @@ pub struct Measured {
 }
 
 impl Driver<'_> {
+    pub async fn at_rest(&self) -> Result<BTreeMap<&'static str, f64>> {
+        sleep(REST).await;
+        let resident = |process: &Watched| Ok((process.name, ratio(process.mark()?.resident_kb, 1024)));
+        self.processes.iter().map(resident).collect()
+    }
+
     pub async fn warm_up(&self, shots: Arc<impl Shots>) -> Result<()> {
         if self.load.warm_up_seconds > 0 {
-            let (driven, lives, _) = self.once(shots, self.load.warm_up_seconds).await?;
+            let (driven, lives) = self.once(shots, self.load.warm_up_seconds).await?;
             report::tell(&format!("warm-up: {} taken, {} to the end", driven.ids.len(), lives.finished));
         }
         Ok(())
@@ -50,9 +62,8 @@ impl Driver<'_> {
     pub async fn measure(&self, shots: Arc<impl Shots>) -> Result<Measured> {
         let watch = Watch::start(self.processes)?;
         let before = self.receiver.map(|receiver| (receiver.inbox.standing(), receiver.signatures.counts()));
-        let (driven, lives, last) = self.once(shots, self.load.seconds).await?;
-        let processes: std::collections::BTreeMap<&'static str, Usage> =
-            watch.usage(driven.requests_taken())?;
+        let (driven, lives) = self.once(shots, self.load.seconds).await?;
+        let processes = watch.usage(driven.requests_taken())?;
         let mut faults = Faults::default();
         if let (Some(receiver), Some((before, signatures))) = (self.receiver, before) {
             let after = receiver.inbox.standing();
@@ -60,14 +71,14 @@ impl Driver<'_> {
             faults.events_unreadable = after.unreadable - before.unreadable;
             faults.signatures_wrong = receiver.signatures.counts().1 - signatures.1;
             let heard = receiver.inbox.heard(&driven.ids);
-            faults.events_lost = heard.iter().map(|heard| u64::from(heard.missing())).sum();
+            faults.events_lost =
+                heard.iter().map(|heard| u64::from(heard.missing().min(self.events_each))).sum();
             faults.messages_failed = heard.iter().filter(|heard| heard.has_failed()).count() as u64;
         }
-        report::tell(&format!("measured; the last event came {last:.2} s after the first request"));
         Ok(Measured { run: Run { answers: driven.answers(), lives, faults, processes }, ids: driven.ids })
     }
 
-    async fn once(&self, shots: Arc<impl Shots>, seconds: u32) -> Result<(Driven, Lives, f64)> {
+    async fn once(&self, shots: Arc<impl Shots>, seconds: u32) -> Result<(Driven, Lives)> {
         let pace = if self.load.closed {
             let unfinished = Arc::new(Semaphore::new(self.load.unfinished.max(self.weight) as usize));
             if let Some(receiver) = self.receiver {
@@ -80,6 +91,7 @@ impl Driver<'_> {
         } else {
             Pace::PerSecond(self.load.rate)
         };
+        let whole_before = self.receiver.map_or(0, |receiver| receiver.inbox.standing().whole);
         let schedule = Schedule::new(pace, Duration::from_secs(u64::from(seconds)), self.weight);
         let start = schedule.start();
         let driven = drive(self.address, self.load.workers, schedule, shots).await;
@@ -90,46 +102,59 @@ impl Driver<'_> {
             serde_json::to_string(&driven.answers())?
         );
         let (finished, last) = match self.receiver {
-            Some(receiver) => self.drain(&receiver.inbox, &driven.ids).await,
+            Some(receiver) => self.drain(&receiver.inbox, whole_before, &driven.ids).await,
             None => (driven.ids.len() as u64, answered),
         };
         if let Some(receiver) = self.receiver {
             receiver.inbox.release_to(None);
         }
         let last = last.max(start);
-        let seconds = (last - start).as_secs_f64();
-        let drain_s = last.saturating_duration_since(answered).as_secs_f64();
+        let seconds = rounded((last - start).as_secs_f64());
+        let drain_s = rounded(last.saturating_duration_since(answered).as_secs_f64());
         let lives = Lives { finished, seconds, per_s: per_second(finished, seconds), drain_s };
-        Ok((driven, lives, seconds))
+        Ok((driven, lives))
     }
 
     /// How many are finished, and when the last of them was; after the time for it, whatever is missing.
-    async fn drain(&self, inbox: &Inbox, ids: &[String]) -> (u64, Instant) {
+    async fn drain(&self, inbox: &Inbox, whole_before: u64, ids: &[String]) -> (u64, Instant) {
         let patience = Duration::from_secs(u64::from(self.load.drain_seconds));
         let begin = Instant::now();
-        let mut missing = ids.to_vec();
         loop {
-            let heard = inbox.heard(&missing);
-            let mut still = heard.iter().map(|heard| heard.missing() > 0);
-            missing.retain(|_| still.next().unwrap_or(true));
-            let last = inbox.standing().last_news.unwrap_or(begin);
-            if missing.is_empty() || begin.elapsed() > patience {
-                return ((ids.len() - missing.len()) as u64, last);
+            let standing = inbox.standing();
+            let last = standing.last_news.unwrap_or(begin);
+            let too_late = begin.elapsed() > patience;
+            // Only once there are enough is it worth while to look for each, which keeps the receiver waiting.
+            if standing.whole - whole_before >= ids.len() as u64 || too_late {
+                let heard = inbox.heard(ids);
+                let finished = heard.iter().filter(|heard| heard.missing() == 0).count();
+                if finished == ids.len() || too_late {
+                    return (finished as u64, last);
+                }
             }
             sleep(LOOK).await;
         }
     }
 }
 
-/// Everything about the runs, for programs.
-pub fn result(scenario: &str, target: &str, options: &Value, runs: &[Run]) -> Result<Value> {
-    let runs = runs.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
-    Ok(json!({
-        "scenario": scenario,
-        "target": target,
-        "options": options,
-        "machine": report::machine(),
-        "median": report::median(&runs),
-        "runs": runs,
-    }))
+/// Everything about a measurement, for programs.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub scenario: &'static str,
+    pub target: String,
+    pub options: Value,
+    pub machine: Value,
+    /// Before any load.
+    pub resident_mb_at_rest: BTreeMap<&'static str, f64>,
+    pub runs: Vec<Run>,
+}
+
+impl Report {
+    /// Prints it, with the medians of its runs. True when nothing was lost.
+    pub fn print(&self) -> Result<bool> {
+        let runs = self.runs.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
+        let mut value = serde_json::to_value(self)?;
+        value["median"] = report::median(&runs);
+        report::print_json(&value)?;
+        Ok(self.runs.iter().all(|run| run.faults.is_clean()))
+    }
 }

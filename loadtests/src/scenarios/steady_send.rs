@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::endpoint::Endpoint;
-use super::run::{Driver, result};
+use super::run::{Driver, Report};
 use crate::api::{self, Api};
 use crate::drive::Shots;
 use crate::options::SteadySend;
@@ -81,10 +81,12 @@ pub async fn run(options: &SteadySend) -> Result<bool> {
         address: target.address,
         load: &options.load,
         weight: 1,
+        events_each: 3,
         processes: &target.processes,
         receiver: Some(&endpoint.receiver),
     };
     report::tell(&format!("steady_send against {}", target.kind));
+    let resident_mb_at_rest = driver.at_rest().await?;
     driver.warm_up(Arc::new(Texts::new(&target, options))).await?;
     let mut runs = Vec::new();
     for number in 1..=options.load.repeat {
@@ -102,8 +104,15 @@ pub async fn run(options: &SteadySend) -> Result<bool> {
         "text_length": options.text_length, "idempotency_keys": !options.without_idempotency_keys,
         "settings": options.target.setting,
     });
-    report::print_json(&result("steady_send", &kind, &chosen, &runs)?)?;
-    Ok(runs.iter().all(|run| run.faults.is_clean()))
+    let report = Report {
+        scenario: "steady_send",
+        target: kind,
+        options: chosen,
+        machine: report::machine(),
+        resident_mb_at_rest,
+        runs,
+    };
+    report.print()
 }
 
 async fn look_at_sandbox(sandbox: &Api, after: u64, ids: &[String], faults: &mut Faults) -> Result<()> {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::endpoint::Endpoint;
-use super::run::{Driver, result};
+use super::run::{Driver, Report};
 use crate::drive::Shots;
 use crate::options::WebhookBurst;
 use crate::report;
@@ -82,10 +82,12 @@ pub async fn run(options: &WebhookBurst) -> Result<bool> {
         address: target.address,
         load: &options.load,
         weight: options.batch,
+        events_each: 1,
         processes: &target.processes,
         receiver: endpoint.as_ref().map(|endpoint| &endpoint.receiver),
     };
     report::tell(&format!("webhook_burst against {}", target.kind));
+    let resident_mb_at_rest = driver.at_rest().await?;
     driver.warm_up(Arc::new(Webhooks::new(&target, options)?)).await?;
     let mut runs = Vec::new();
     for number in 1..=options.load.repeat {
@@ -101,8 +103,15 @@ pub async fn run(options: &WebhookBurst) -> Result<bool> {
         "load": options.load, "numbers": options.target.numbers, "batch": options.batch,
         "endpoint": !options.without_endpoint, "settings": options.target.setting,
     });
-    report::print_json(&result("webhook_burst", &kind, &chosen, &runs)?)?;
-    Ok(runs.iter().all(|run| run.faults.is_clean()))
+    let report = Report {
+        scenario: "webhook_burst",
+        target: kind,
+        options: chosen,
+        machine: report::machine(),
+        resident_mb_at_rest,
+        runs,
+    };
+    report.print()
 }
 
 #[cfg(test)]

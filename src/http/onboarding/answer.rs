@@ -45,11 +45,23 @@ pub fn is_ours(request: &HttpRequest, public_url: &Url) -> bool {
 
 /// Messengers and browsers fetch links that nobody has opened yet.
 pub fn is_preview(request: &HttpRequest) -> bool {
-    const PROGRAMS: [&str; 8] =
-        ["whatsapp/", "facebookexternalhit", "telegrambot", "twitterbot", "slackbot", "skypeuripreview", "googlebot", "bingbot"];
+    const PROGRAMS: [&str; 8] = [
+        "whatsapp/",
+        "facebookexternalhit",
+        "telegrambot",
+        "twitterbot",
+        "slackbot",
+        "skypeuripreview",
+        "googlebot",
+        "bingbot",
+    ];
     let purpose = |name| header(request, HeaderName::from_static(name)).contains("prefetch");
     let agent = header(request, USER_AGENT).to_ascii_lowercase();
-    purpose("sec-purpose") || purpose("purpose") || PROGRAMS.iter().any(|program| agent.starts_with(program) || agent.contains(&format!("compatible; {program}")))
+    purpose("sec-purpose")
+        || purpose("purpose")
+        || PROGRAMS
+            .iter()
+            .any(|program| agent.starts_with(program) || agent.contains(&format!("compatible; {program}")))
 }
 
 #[cfg(test)]
@@ -73,7 +85,8 @@ mod tests {
     #[test]
     fn a_browser_gets_a_page_and_a_program_json() {
         let wants = |accept: &'static str, sends: &'static str| {
-            let request = TestRequest::default().insert_header((ACCEPT, accept)).insert_header((CONTENT_TYPE, sends));
+            let request =
+                TestRequest::default().insert_header((ACCEPT, accept)).insert_header((CONTENT_TYPE, sends));
             wants_json(&request.to_http_request())
         };
         assert!(!wants("text/html,application/xhtml+xml", ""));
@@ -101,12 +114,15 @@ mod tests {
 
     #[test]
     fn a_preview_is_told_from_a_person() {
-        let agent = |agent: &'static str| is_preview(&TestRequest::default().insert_header((USER_AGENT, agent)).to_http_request());
+        let agent = |agent: &'static str| {
+            is_preview(&TestRequest::default().insert_header((USER_AGENT, agent)).to_http_request())
+        };
         assert!(agent("WhatsApp/2.23.20.0"));
         assert!(agent("facebookexternalhit/1.1"));
         assert!(agent("Mozilla/5.0 (compatible; Googlebot/2.1)"));
         assert!(!agent("Mozilla/5.0 (Linux; Android 8) Chrome/80.0 Mobile"));
-        let prefetch = TestRequest::default().insert_header((HeaderName::from_static("sec-purpose"), "prefetch;prerender"));
+        let prefetch = TestRequest::default()
+            .insert_header((HeaderName::from_static("sec-purpose"), "prefetch;prerender"));
         assert!(is_preview(&prefetch.to_http_request()));
     }
 }

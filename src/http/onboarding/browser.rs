@@ -78,10 +78,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_for_us_alone() {
-        let cookie = cookie("x", true, std::time::Duration::from_secs(60)).to_string();
-        assert_eq!(
-            cookie,
-            "__Host-onboarding=x; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60"
-        );
+        let cookie = cookie("x", true, std::time::Duration::from_mins(1)).to_string();
+        assert_eq!(cookie, "__Host-onboarding=x; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
     }
 }

@@ -29,9 +29,9 @@ pub async fn protect(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let window = request
-        .app_data::<web::Data<AppState>>()
-        .and_then(|state| state.provider(ProviderName::Meta)?.onboard.as_ref().map(|onboard| onboard.login_window()));
+    let window = request.app_data::<web::Data<AppState>>().and_then(|state| {
+        state.provider(ProviderName::Meta)?.onboard.as_ref().map(|onboard| onboard.login_window())
+    });
     let policy = HeaderValue::from_str(&policy(window.as_ref()));
     let lang = answer::asked_lang(request.request());
 
@@ -47,7 +47,8 @@ pub async fn protect(
     let policy = policy.unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     if let Some(lang) = lang {
-        let chosen = Cookie::build(answer::LANG_COOKIE, lang.code()).path("/onboarding").same_site(SameSite::Lax);
+        let chosen =
+            Cookie::build(answer::LANG_COOKIE, lang.code()).path("/onboarding").same_site(SameSite::Lax);
         if let Ok(value) = HeaderValue::from_str(&chosen.finish().to_string()) {
             headers.append(SET_COOKIE, value);
         }
@@ -58,9 +59,11 @@ pub async fn protect(
 /// Our own files, and the provider's SDK with the frames and calls it makes; nothing inline, nobody frames us.
 fn policy(window: Option<&LoginWindow>) -> String {
     let origins = window.map_or_else(String::new, |window| format!(" {}", window.message_origins.join(" ")));
-    let sdk = window.map_or_else(String::new, |window| format!(" {}", window.sdk_url.origin().ascii_serialization()));
+    let sdk = window
+        .map_or_else(String::new, |window| format!(" {}", window.sdk_url.origin().ascii_serialization()));
     // Browsers ask this of the address that a form is redirected to as well.
-    let dialog = window.map_or_else(String::new, |window| format!(" {}", window.dialog_url.origin().ascii_serialization()));
+    let dialog = window
+        .map_or_else(String::new, |window| format!(" {}", window.dialog_url.origin().ascii_serialization()));
     format!(
         "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'self'; img-src 'self' data:; \
          script-src 'self'{sdk}; connect-src 'self'{origins}; frame-src{}; form-action 'self'{dialog}",
@@ -97,6 +100,9 @@ mod tests {
 
     #[test]
     fn without_a_provider_nothing_foreign_is_allowed() {
-        assert!(policy(None).contains("script-src 'self'; connect-src 'self'; frame-src 'none'; form-action 'self'"));
+        assert!(
+            policy(None)
+                .contains("script-src 'self'; connect-src 'self'; frame-src 'none'; form-action 'self'")
+        );
     }
 }

@@ -28,7 +28,12 @@ pub async fn charge(state: &AppState, session: OnboardingSessionId, cost: Cost) 
     charge_in(&SPENT, session, state.clock.boottime().as_secs() / 60, cost).await
 }
 
-async fn charge_in(spent: &Spent, session: OnboardingSessionId, minute: u64, cost: Cost) -> Result<(), Refusal> {
+async fn charge_in(
+    spent: &Spent,
+    session: OnboardingSessionId,
+    minute: u64,
+    cost: Cost,
+) -> Result<(), Refusal> {
     let counter = spent.get_with((session, minute), async { Arc::default() }).await;
     let before = counter.fetch_add(cost as u32, Ordering::Relaxed);
     if before < A_MINUTE { Ok(()) } else { Err(Notice::TooMany.into()) }

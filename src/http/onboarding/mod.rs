@@ -35,7 +35,7 @@ mod views;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, FormConfig, JsonConfig, ServiceConfig};
 
-use refusal::{Notice, Refusal};
+use super::limits::among_requests;
 
 /// Addresses of the pages, as links and scripts name them.
 mod path {
@@ -55,14 +55,11 @@ const LARGEST_BODY: usize = 16 << 10;
 pub fn configure(cfg: &mut ServiceConfig) {
     cfg.service(
         web::scope("/onboarding")
-            .app_data(FormConfig::default().limit(LARGEST_BODY).error_handler(|_, request| {
-                Refusal::from(Notice::Malformed).into_error(request)
-            }))
-            .app_data(JsonConfig::default().limit(LARGEST_BODY).error_handler(|_, request| {
-                Refusal::from(Notice::Malformed).into_error(request)
-            }))
+            .app_data(FormConfig::default().limit(LARGEST_BODY))
+            .app_data(JsonConfig::default().limit(LARGEST_BODY))
             .wrap(from_fn(headers::protect))
             .wrap(Compress::default())
+            .wrap(from_fn(among_requests))
             .service(
                 web::resource("/whatsapp")
                     .route(web::get().to(pages::choice))

@@ -93,16 +93,17 @@ impl Refusal {
         let lang = answer::lang(request, None);
         let (status, code, words) = self.parts(lang);
         if answer::wants_json(request) {
-            return ApiProblem::new(code).with_detail(words.advice).response(None);
+            return HttpResponse::from_error(ApiProblem::new(code).with_detail(words.advice));
         }
         let goes_on = matches!(self, Self::Notice(Notice::Spent | Notice::Forged | Notice::Malformed));
         let page = Page::new(lang, None);
         views::html(status, &NoticePage { page, words, goes_on, returns: Vec::new() })
     }
+}
 
-    /// For actix, whose extractors fail before a handler runs.
-    pub fn into_error(self, request: &HttpRequest) -> actix_web::Error {
-        let response = self.answer(request);
-        actix_web::error::InternalError::from_response(String::from("not understood"), response).into()
-    }
+/// What an extractor could not read is answered by us, in words, instead of by the framework.
+pub type Read<T> = Result<T, actix_web::Error>;
+
+pub fn read<T>(read: Read<T>) -> Result<T, Refusal> {
+    read.map_err(|_| Notice::Malformed.into())
 }

@@ -103,10 +103,7 @@ pub async fn announce(state: &AppState, session: &OnboardingSession) {
     }
 }
 
-pub async fn business(
-    state: &AppState,
-    session: &OnboardingSession,
-) -> Result<Option<Business>, StoreError> {
+pub async fn business(state: &AppState, session: &OnboardingSession) -> Result<Option<Business>, StoreError> {
     state.store.business(session.account, &session.business).await
 }
 

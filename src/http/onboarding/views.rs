@@ -41,9 +41,10 @@ pub struct ChoicePage {
 #[template(path = "unofficial.html", config = "src/http/onboarding/templates/askama.toml")]
 pub struct UnofficialPage {
     pub page: Page,
-    /// Whether the official way may be chosen instead.
+    /// Whether the official way may be taken instead.
+    pub official: bool,
     pub choice: bool,
-    pub returns: Vec<String>,
+    pub returns: Vec<Return>,
 }
 
 /// The button, and every state that the page goes through before it is loaded anew.
@@ -83,7 +84,7 @@ pub struct ConnectedPage {
     pub name: Option<String>,
     pub number: Option<String>,
     pub quality: &'static str,
-    pub returns: Vec<String>,
+    pub returns: Vec<Return>,
 }
 
 #[derive(Template)]
@@ -93,7 +94,7 @@ pub struct NoticePage {
     pub words: Words,
     /// Whether the owner can go on with a session of this browser.
     pub goes_on: bool,
-    pub returns: Vec<String>,
+    pub returns: Vec<Return>,
 }
 
 pub struct Failure {
@@ -105,6 +106,10 @@ pub struct Failure {
 impl Failure {
     pub fn of(session: &OnboardingSession, lang: Lang) -> Option<Self> {
         let problem = flow::problem_of(session)?;
+        // Whoever changed their mind needs no help.
+        if problem == Problem::UserCancelled {
+            return Some(Self { words: lang.problem(problem), details: Vec::new() });
+        }
         let mut details = vec![problem.as_str().to_owned(), session.id.to_string()];
         let last = session.steps.last().filter(|step| step.outcome == StepOutcome::Failed);
         if let Some(error) = last.and_then(|step| step.provider_error.as_ref()) {
@@ -154,7 +159,7 @@ impl NumberLine {
 }
 
 /// What the owner sees of a finished connection.
-pub fn connected(page: Page, connection: Option<&Connection>, returns: Vec<String>) -> ConnectedPage {
+pub fn connected(page: Page, connection: Option<&Connection>, returns: Vec<Return>) -> ConnectedPage {
     let quality = match connection.and_then(|connection| connection.quality_rating.as_deref()) {
         Some("GREEN") => 0,
         Some("YELLOW") => 1,
@@ -173,7 +178,11 @@ pub fn connected(page: Page, connection: Option<&Connection>, returns: Vec<Strin
 /// `+255712345678` as people read it. The countries we serve have calling codes of three digits; any other number
 /// is left as it is.
 pub fn readable(number: &str) -> String {
-    if !number.starts_with("+2") || number.starts_with("+20") || number.starts_with("+27") || number.len() < 11 {
+    if !number.starts_with("+2")
+        || number.starts_with("+20")
+        || number.starts_with("+27")
+        || number.len() < 11
+    {
         return number.to_owned();
     }
     let mut text = number[..4].to_owned();
@@ -187,14 +196,21 @@ pub fn readable(number: &str) -> String {
 }
 
 /// Where the owner goes afterwards: the addresses that the application named, with the session's id and nothing else.
-pub fn returns(session: &OnboardingSession) -> Vec<String> {
+pub fn returns(session: &OnboardingSession, lang: Lang) -> Vec<Return> {
     let app = session.app_return_uri.as_deref().and_then(|uri| Url::parse(uri).ok());
-    let named = session.return_url.iter().cloned().chain(app);
-    let with_id = |mut url: Url| {
+    let site = session.return_url.clone();
+    let named = [(app, lang.texts().open_app), (site, lang.texts().go_back)];
+    let with_id = |(url, label): (Option<Url>, &'static str)| {
+        let mut url = url.filter(|url| !runs_here(url.scheme()))?;
         url.query_pairs_mut().append_pair("session", &session.id.to_string());
-        url.to_string()
+        Some(Return { label, address: url.to_string() })
     };
-    named.filter(|url| !runs_here(url.scheme())).map(with_id).collect()
+    named.into_iter().filter_map(with_id).collect()
+}
+
+pub struct Return {
+    pub label: &'static str,
+    pub address: String,
 }
 
 /// Schemes that would run or show something on this page instead of leaving it.
@@ -214,8 +230,8 @@ pub fn html(status: StatusCode, template: &impl Template) -> HttpResponse {
 
 /// For a session at its end.
 pub fn over(page: Page, problem: Problem, session: &OnboardingSession) -> HttpResponse {
-    let words = page.lang.problem(problem);
-    html(StatusCode::GONE, &NoticePage { page, words, goes_on: false, returns: returns(session) })
+    let (words, returns) = (page.lang.problem(problem), returns(session, page.lang));
+    html(StatusCode::GONE, &NoticePage { page, words, goes_on: false, returns })
 }
 
 #[cfg(test)]

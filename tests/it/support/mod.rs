@@ -1,8 +1,10 @@
 //! What the tests stand on: a gateway with its sandbox as a process, an endpoint that remembers, private databases.
 
 pub(crate) mod api;
+pub(crate) mod browser;
 pub(crate) mod demo;
 pub(crate) mod endpoint;
+pub(crate) mod owner;
 pub(crate) mod postgres;
 pub(crate) mod tree;
 

@@ -13,7 +13,10 @@ pub(crate) async fn fresh_database() -> Option<String> {
             panic!("GATEWAY_TEST_POSTGRES_URL is not set: run scripts/test")
         }
         Err(_) => {
-            #[expect(clippy::print_stderr, reason = "who runs a part of the tests should know what was left out")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "who runs a part of the tests should know what was left out"
+            )]
             {
                 eprintln!("no GATEWAY_TEST_POSTGRES_URL: the PostgreSQL half of this test did not run");
             }

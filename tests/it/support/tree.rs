@@ -117,7 +117,8 @@ impl Tree {
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let folder = TempDir::with_prefix("gateway-tree-").expect("a temporary folder");
         let url = format!("sqlite://{}/gateway.db", folder.path().display());
-        let store_config: store::Config = serde_json::from_value(serde_json::json!({ "url": url })).expect("a store");
+        let store_config: store::Config =
+            serde_json::from_value(serde_json::json!({ "url": url })).expect("a store");
         let store = store::open(&store_config).await.expect("the store opens");
         store.migrate().await.expect("the schema is made");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -165,7 +166,12 @@ impl Tree {
         self.accept_with(to, text, |_| {}).await
     }
 
-    pub(crate) async fn accept_with(&self, to: &str, text: &str, change: impl FnOnce(&mut Submission)) -> MessageId {
+    pub(crate) async fn accept_with(
+        &self,
+        to: &str,
+        text: &str,
+        change: impl FnOnce(&mut Submission),
+    ) -> MessageId {
         let target = Target::Connection(self.connection.id);
         let route = self.gateway.route(self.account(), target, false).await.expect("a route");
         let mut submission = Submission {

@@ -18,8 +18,19 @@ const STEP: i64 = 256;
 /// Idempotency keys looked through in one step.
 const WINDOW: i64 = 4_096;
 
+/// Each takes the business as `$1`. A commit that names it shares its partition's row; whoever adds a key, a
+/// connection or an endpoint shares its own; and a commit of deliveries updates an endpoint before its failures.
+const LOCKS: [&str; 3] = [
+    concat!(
+        "SELECT id FROM partitions WHERE id = (SELECT partition FROM businesses WHERE id = $1)",
+        for_update!()
+    ),
+    concat!("SELECT id FROM businesses WHERE id = $1", for_update!()),
+    concat!("SELECT id FROM endpoints WHERE business = $1 ORDER BY id", for_update!()),
+];
+
 /// Each takes the business as `$1`; children before what they refer to.
-const AT_ONCE: [&str; 7] = [
+const AT_ONCE: [&str; 6] = [
     "DELETE FROM data_keys WHERE owner = $1",
     "DELETE FROM official_whatsapp_credentials WHERE business_id = $1",
     "DELETE FROM connections WHERE business = $1",
@@ -27,7 +38,6 @@ const AT_ONCE: [&str; 7] = [
     "DELETE FROM endpoints WHERE business = $1",
     "DELETE FROM onboarding_sessions
      WHERE (account, business) IN (SELECT account, reference FROM businesses WHERE id = $1)",
-    "UPDATE businesses SET erased = TRUE, reference = NULL, name = NULL WHERE id = $1",
 ];
 
 impl Database {
@@ -52,28 +62,18 @@ impl Database {
 
     async fn lock_out(&self, key: BusinessKey) -> Result<()> {
         let mut tx = Tx::begin(&self.write).await?;
-        // Commits of messages share the partition's row and commits of events the stream's lock. Once both are
-        // ours, every commit that found the business alive is over.
-        sqlx::query(concat!(
-            "SELECT id FROM partitions WHERE id = (SELECT partition FROM businesses WHERE id = $1)",
-            for_update!()
-        ))
-        .bind(key.0)
-        .execute(tx.connection())
-        .await
-        .map_err(failed)?;
-        // And whoever adds a key, a connection or an endpoint shares the business's own row.
-        sqlx::query(concat!("SELECT id FROM businesses WHERE id = $1", for_update!()))
+        for statement in LOCKS.into_iter().chain(AT_ONCE) {
+            sqlx::query(statement).bind(key.0).execute(tx.connection()).await.map_err(failed)?;
+        }
+        // Commits of events look for living businesses under the stream's lock, which is the last they take.
+        if let Some(lock) = LOCK_STREAM {
+            sqlx::query(lock).execute(tx.connection()).await.map_err(failed)?;
+        }
+        sqlx::query("UPDATE businesses SET erased = TRUE, reference = NULL, name = NULL WHERE id = $1")
             .bind(key.0)
             .execute(tx.connection())
             .await
             .map_err(failed)?;
-        if let Some(lock) = LOCK_STREAM {
-            sqlx::query(lock).execute(tx.connection()).await.map_err(failed)?;
-        }
-        for statement in AT_ONCE {
-            sqlx::query(statement).bind(key.0).execute(tx.connection()).await.map_err(failed)?;
-        }
         tx.commit().await
     }
 

@@ -91,11 +91,13 @@ impl Idempotency for Database {
     }
 
     async fn forget_before(&self, before: Timestamp, limit: u32) -> Result<u64> {
-        let forgotten = sqlx::query(
-            "DELETE FROM idempotency WHERE (account, key_hash) IN (
-                 SELECT account, key_hash FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2
-             )",
-        )
+        let forgotten = sqlx::query(concat!(
+            "DELETE FROM idempotency WHERE ",
+            row_address!(),
+            " IN (SELECT ",
+            row_address!(),
+            " FROM idempotency WHERE created_at < $1 ORDER BY created_at LIMIT $2)"
+        ))
         .bind(before.as_micros())
         .bind(i64::from(limit))
         .execute(&self.write)

@@ -1,5 +1,5 @@
 //! Every query, against a driver named `Db`. Compiled under `sqlite` and again under `postgres`, which also
-//! define `BEGIN`, `LOCK_STREAM`, `for_share!` and `for_update!`.
+//! define `BEGIN`, `LOCK_STREAM`, `for_share!`, `for_update!` and `row_address!`.
 
 mod api_keys;
 mod businesses;

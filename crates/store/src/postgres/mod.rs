@@ -31,6 +31,12 @@ macro_rules! for_update {
         " FOR UPDATE"
     };
 }
+// What finds a row again within one statement.
+macro_rules! row_address {
+    () => {
+        "ctid"
+    };
+}
 
 #[path = "../ops/mod.rs"]
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for both databases")]

@@ -34,6 +34,12 @@ macro_rules! for_update {
         ""
     };
 }
+// What finds a row again within one statement.
+macro_rules! row_address {
+    () => {
+        "rowid"
+    };
+}
 
 #[path = "../ops/mod.rs"]
 #[expect(clippy::duplicate_mod, reason = "one text, compiled for both databases")]

@@ -1,4 +1,4 @@
-use domain::business::{NewBusiness, Routing};
+use domain::business::{Business, NewBusiness, Routing};
 use domain::contracts::store::Page;
 use domain::ids::BusinessKey;
 use domain::partition::Partition;
@@ -34,11 +34,13 @@ async fn a_business_is_made_once_for_each_account_and_reference(store: Shared) {
 
 async fn a_business_keeps_what_it_is_updated_with(store: Shared) {
     let fixture = Fixture::new(store).await;
-    let mut business = fixture.business.clone();
-    business.name = Some("Duka la Asha".to_owned());
-    business.country = Country::from_code("KE").unwrap();
-    business.locale = "en".to_owned();
-    business.routing = Routing::OfficialFirst;
+    let business = Business {
+        name: Some("Duka la Asha".to_owned()),
+        country: Country::from_code("KE").unwrap(),
+        locale: "en".to_owned(),
+        routing: Routing::OfficialFirst,
+        ..fixture.business
+    };
     fixture.store.update_business(&business).await.unwrap();
     assert_eq!(fixture.store.business_by_key(business.key).await.unwrap(), Some(business));
 }

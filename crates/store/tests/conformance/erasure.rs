@@ -123,7 +123,8 @@ async fn an_erasure_among_accepts_leaves_no_message_behind(store: Shared) {
             let mut accepted = Vec::new();
             loop {
                 let message = fixture.message();
-                let batch = Batch { events: vec![fixture.event()], ..messages(&[message.clone()]) };
+                let batch =
+                    Batch { events: vec![fixture.event()], ..messages(std::slice::from_ref(&message)) };
                 accepted.push(message.id);
                 if fixture.commit(&batch).await.messages == [Accepted::Erased] {
                     return accepted;

@@ -15,6 +15,7 @@ claims! {
     unfinished_messages_are_listed_in_order_and_only_of_their_connection
     connections_with_work_are_those_with_unfinished_messages
     text_that_a_database_cannot_hold_does_not_fail_the_batch
+    a_commit_that_is_cancelled_leaves_no_transaction_open
 }
 
 async fn an_accepted_message_reads_back(store: Shared) {
@@ -169,4 +170,36 @@ async fn text_that_a_database_cannot_hold_does_not_fail_the_batch(store: Shared)
     assert!(matches!(fixture.accept(&message).await, Accepted::Committed { .. }));
     let stored = fixture.store.message(fixture.account, message.id).await.unwrap().unwrap();
     assert_eq!(stored.client_ref.as_deref(), Some("a\u{fffd}b"));
+}
+
+async fn a_commit_that_is_cancelled_leaves_no_transaction_open(store: Shared) {
+    let fixture = Fixture::new(store).await;
+    let mut cancelled = Vec::new();
+    for turns in 1..80 {
+        let message = fixture.message();
+        let batch = messages(std::slice::from_ref(&message));
+        // Given up after so many turns, wherever it is by then.
+        let mut commit = std::pin::pin!(fixture.store.commit(&fixture.epochs, &batch));
+        let mut turn = 0;
+        let given_up = std::future::poll_fn(|context| {
+            turn += 1;
+            let done = commit.as_mut().poll(context).is_ready();
+            if done || turn == turns { std::task::Poll::Ready(!done) } else { std::task::Poll::Pending }
+        });
+        if given_up.await {
+            cancelled.push(message.id);
+        }
+    }
+    assert!(!cancelled.is_empty());
+    // Whoever borrows the connections next runs in transactions of their own.
+    for _ in 0..8 {
+        let message = fixture.message();
+        assert!(matches!(fixture.accept(&message).await, Accepted::Committed { .. }));
+        assert_eq!(fixture.state(&message).await, OutboxState::NEW, "another connection sees it");
+    }
+    for id in cancelled {
+        let row = fixture.store.message(fixture.account, id).await.unwrap();
+        let body = fixture.store.message_body(id).await.unwrap();
+        assert_eq!(row.is_some(), body.is_some(), "all of it or nothing");
+    }
 }

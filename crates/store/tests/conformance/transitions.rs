@@ -94,7 +94,8 @@ async fn a_message_can_move_twice_in_one_batch(store: Shared) {
     let message = NewMessage { state: OutboxState::Sending(claim), ..fixture.message() };
     let ambiguous = fixture.transition(&message, message.state, OutboxState::Ambiguous(claim));
     let sent = fixture.transition(&message, ambiguous.to, OutboxState::Sent { attempts: 1 });
-    let batch = Batch { transitions: vec![ambiguous, sent.clone()], ..messages(&[message.clone()]) };
+    let batch =
+        Batch { transitions: vec![ambiguous, sent.clone()], ..messages(std::slice::from_ref(&message)) };
     for _ in 0..2 {
         assert_eq!(fixture.commit(&batch).await.transitions, [true, true]);
         assert_eq!(fixture.state(&message).await, sent.to);

@@ -24,9 +24,10 @@ pub enum View {
 
 pub fn view(session: &OnboardingSession) -> View {
     match session.status {
-        SessionStatus::Pending | SessionStatus::Opened | SessionStatus::Authorizing | SessionStatus::Failed => {
-            View::Begin
-        }
+        SessionStatus::Pending
+        | SessionStatus::Opened
+        | SessionStatus::Authorizing
+        | SessionStatus::Failed => View::Begin,
         SessionStatus::Verifying if waits_for_choice(session) => View::ChooseNumber,
         SessionStatus::Verifying => View::Progress,
         SessionStatus::Connected => View::Connected,

@@ -75,8 +75,10 @@ fn whatever_became_of_it_there_is_a_page_for_it() {
     let superseded =
         OnboardingSession { problem: Some("superseded".to_owned()), ..session(1, SessionStatus::Cancelled) };
     assert_eq!(view(&superseded), View::Over(Problem::Superseded));
-    let choosing =
-        OnboardingSession { problem: Some("choose_number".to_owned()), ..session(1, SessionStatus::Verifying) };
+    let choosing = OnboardingSession {
+        problem: Some("choose_number".to_owned()),
+        ..session(1, SessionStatus::Verifying)
+    };
     assert_eq!(view(&choosing), View::ChooseNumber);
 }
 

@@ -189,8 +189,7 @@
     mine.sent = true;
     mine.sentCode = Boolean(mine.code);
     var answer = Object.assign({}, mine.code ? null : mine.ended, mine.ids, mine.code ? { code: mine.code } : null);
-    show("progress");
-    slow();
+    if (mine.code) { show("progress"); slow(); }
     deliver(mine, answer, 0);
   }
 

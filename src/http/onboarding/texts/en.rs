@@ -12,7 +12,8 @@ pub(super) const TEXTS: Texts = Texts {
     secure_note: "You log in on Facebook's own page. We never see your Facebook password.",
     try_again: "Try again",
     not_now: "Not now",
-    back_to_app: "Go back to the app",
+    open_app: "Go back to the app",
+    go_back: "Go back",
     back_to_choice: "Back to the choice",
     go_on: "Continue",
     for_support: "If you ask for help, give these words:",
@@ -42,10 +43,8 @@ pub(super) const TEXTS: Texts = Texts {
     about_unofficial: "Connect unofficial WhatsApp",
 
     unofficial_title: "Not available yet",
-    unofficial_text: [
-        "Connecting WhatsApp from your own phone is not possible here yet. Nothing was changed.",
-        "You can connect officially today. It takes a few minutes, and WhatsApp allows it.",
-    ],
+    unofficial_text: "Connecting WhatsApp from your own phone is not possible here yet. Nothing was changed.",
+    unofficial_instead: "You can connect officially today. It takes a few minutes, and WhatsApp allows it.",
 
     official_title: "Connect official WhatsApp",
     official_lead: "Facebook opens in a window of its own. Choose your business and your number there, and allow access. It takes a few minutes.",
@@ -128,10 +127,9 @@ pub(super) const fn problem(problem: Problem) -> Words {
             "The last attempt was interrupted",
             "Please click again. Facebook has to give its permission anew; nothing is lost.",
         ),
-        Problem::Unavailable => (
-            "We could not finish just now",
-            "The fault is on our side. Please click again in a minute.",
-        ),
+        Problem::Unavailable => {
+            ("We could not finish just now", "The fault is on our side. Please click again in a minute.")
+        }
         Problem::Cancelled => (
             "This attempt was cancelled",
             "Nothing was connected. Ask for a new link when you want to connect.",
@@ -232,10 +230,9 @@ pub(super) const fn notice(notice: Notice) -> Words {
         Notice::Malformed => ("That did not arrive whole", "Go back and try again."),
         Notice::NotFound => ("There is no such page", "Open the link you were given."),
         Notice::TooMany => ("Too many attempts", "Wait a minute, then try again."),
-        Notice::Unavailable => (
-            "We cannot answer just now",
-            "The fault is on our side. Try again in a minute; nothing is lost.",
-        ),
+        Notice::Unavailable => {
+            ("We cannot answer just now", "The fault is on our side. Try again in a minute; nothing is lost.")
+        }
     };
     Words { title, advice }
 }

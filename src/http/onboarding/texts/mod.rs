@@ -39,7 +39,8 @@ pub struct Texts {
     pub secure_note: &'static str,
     pub try_again: &'static str,
     pub not_now: &'static str,
-    pub back_to_app: &'static str,
+    pub open_app: &'static str,
+    pub go_back: &'static str,
     pub back_to_choice: &'static str,
     pub go_on: &'static str,
     pub for_support: &'static str,
@@ -57,7 +58,8 @@ pub struct Texts {
     pub about_unofficial: &'static str,
 
     pub unofficial_title: &'static str,
-    pub unofficial_text: [&'static str; 2],
+    pub unofficial_text: &'static str,
+    pub unofficial_instead: &'static str,
 
     pub official_title: &'static str,
     pub official_lead: &'static str,

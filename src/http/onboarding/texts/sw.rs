@@ -12,7 +12,8 @@ pub(super) const TEXTS: Texts = Texts {
     secure_note: "Unaingia kwenye ukurasa wa Facebook wenyewe. Sisi hatuoni neno lako la siri la Facebook.",
     try_again: "Jaribu tena",
     not_now: "Si sasa",
-    back_to_app: "Rudi kwenye programu",
+    open_app: "Rudi kwenye programu",
+    go_back: "Rudi ulikotoka",
     back_to_choice: "Rudi kwenye uchaguzi",
     go_on: "Endelea",
     for_support: "Ukiomba msaada, toa maneno haya:",
@@ -42,10 +43,8 @@ pub(super) const TEXTS: Texts = Texts {
     about_unofficial: "Unganisha WhatsApp isiyo rasmi",
 
     unofficial_title: "Bado haipatikani",
-    unofficial_text: [
-        "Kuunganisha WhatsApp kutoka kwenye simu yako bado hakuwezekani hapa. Hakuna kilichobadilishwa.",
-        "Unaweza kuunganisha kwa njia rasmi leo. Inachukua dakika chache, na WhatsApp inaruhusu.",
-    ],
+    unofficial_text: "Kuunganisha WhatsApp kutoka kwenye simu yako bado hakuwezekani hapa. Hakuna kilichobadilishwa.",
+    unofficial_instead: "Unaweza kuunganisha kwa njia rasmi leo. Inachukua dakika chache, na WhatsApp inaruhusu.",
 
     official_title: "Unganisha WhatsApp rasmi",
     official_lead: "Facebook itafunguka kwenye dirisha lake. Humo chagua biashara yako na namba yako, kisha ruhusu. Inachukua dakika chache.",
@@ -57,7 +56,10 @@ pub(super) const TEXTS: Texts = Texts {
     ],
     connect: "Unganisha kwa Facebook",
     connect_note: "Aliyekupa kiungo hiki ataweza kutuma na kupokea ujumbe wa WhatsApp kwa namba yako. Unaweza kuondoa ruhusa hiyo wakati wowote.",
-    loading: Words { title: "Facebook inafunguka…", advice: "Mtandao ukiwa wa polepole inaweza kuchukua nusu dakika." },
+    loading: Words {
+        title: "Facebook inafunguka…",
+        advice: "Mtandao ukiwa wa polepole inaweza kuchukua nusu dakika.",
+    },
     open: Words { title: "Facebook iko tayari", advice: "Gusa mara moja tena ili dirisha lake lifunguke." },
     open_button: "Endelea na Facebook",
     waiting: Words {
@@ -195,10 +197,9 @@ const fn of_provider(problem: P) -> (&'static str, &'static str) {
             "Meta hairuhusu kwa akaunti hii",
             "Angalia kwenye Meta Business Suite kama kuna onyo au ombi la nyaraka. Limalize huko, kisha jaribu tena.",
         ),
-        P::ProviderUnavailable => (
-            "Facebook haijibu kwa sasa",
-            "Si kosa lako. Subiri dakika moja, kisha bonyeza tena.",
-        ),
+        P::ProviderUnavailable => {
+            ("Facebook haijibu kwa sasa", "Si kosa lako. Subiri dakika moja, kisha bonyeza tena.")
+        }
         P::ProviderRefused => (
             "Facebook imekataa hatua ya mwisho",
             "Jaribu tena. Ikitokea mara ya pili, omba msaada kwa aliyekupa kiungo.",

@@ -85,15 +85,15 @@ async fn used(
 ) -> Result<HashMap<Key, IdempotencyRecord>> {
     let mut used = HashMap::with_capacity(rows.len());
     for list in shapes::lists(rows) {
-        let mut query = QueryBuilder::<Db>::new(concat!(
-            "SELECT ",
-            idempotency_columns!(),
-            " FROM idempotency WHERE (account, key_hash) IN ("
-        ));
+        let mut query = QueryBuilder::<Db>::new("WITH v (of_account, hash) AS (");
         query.push_values(&list, |mut row, (_, record)| {
             row.push_bind(record.account.0).push_bind(&record.key_hash[..]);
         });
-        query.push(")");
+        query.push(concat!(
+            ") SELECT ",
+            idempotency_columns!(),
+            " FROM v JOIN idempotency ON account = of_account AND key_hash = hash"
+        ));
         let found: Vec<IdempotencyRow> =
             query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;
         for row in found {

@@ -58,7 +58,9 @@ pub(super) async fn apply(
     }
     let moved: Vec<&Transition> = moved.into_iter().map(|index| &transitions[index]).collect();
     timeline::write(conn, &moved).await?;
-    passed_through(transitions, &mut applied);
+    if applied.contains(&false) {
+        passed_through(transitions, &mut applied);
+    }
     Ok(applied)
 }
 
@@ -161,14 +163,15 @@ async fn arrived(
     Ok(arrived)
 }
 
-/// A transition that was refused because the row is further on already, by the next transition of the same
-/// batch, was made in an earlier run.
+/// A transition that was refused because the row is further on already, by a later transition of the same batch,
+/// was made in an earlier run.
 fn passed_through(transitions: &[Transition], applied: &mut [bool]) {
-    let mut next: HashMap<Uuid, usize> = HashMap::new();
-    for index in (0..transitions.len()).rev() {
-        let transition = &transitions[index];
-        let later = next.insert(transition.message.uuid(), index);
-        applied[index] |=
-            later.is_some_and(|later| applied[later] && transitions[later].from == transition.to);
+    let mut left: HashMap<Uuid, Vec<OutboxState>> = HashMap::new();
+    for (transition, applied) in transitions.iter().zip(applied).rev() {
+        let left = left.entry(transition.message.uuid()).or_default();
+        *applied |= left.contains(&transition.to);
+        if *applied {
+            left.push(transition.from);
+        }
     }
 }

@@ -1,0 +1,476 @@
+//! Messages: accepted here, durable when the answer is 202.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
+use domain::contracts::store::{MessageFilter, StoredMessage};
+use domain::delivery_status::DeliveryStatus;
+use domain::ids::{BusinessRef, ConnectionId, MessageId};
+use domain::message::MessageStatus;
+use domain::outbox::{OnAmbiguous, StateCode};
+use domain::{FieldError, Priority, Timestamp};
+use gateway_actors::{
+    AcceptError, Acceptance, AcceptedMessage, Cancellation, IdempotencyKey, Refusal, Route, RouteError,
+    Submission, Target,
+};
+use providers::cloud_api::{self, Options, Prepared};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+use super::page::{List, collect};
+use super::timeline;
+use super::views::MessageView;
+use crate::http::auth::{Caller, May, scope};
+use crate::http::error::{Code, Problem};
+use crate::http::idempotency::{self, Key, Made, once, replay};
+use crate::http::json::{Ignored, Json, Query, named};
+use crate::http::state::AppState;
+
+const ROUTE: &str = "POST /v1/messages";
+const LONGEST_CLIENT_REF: usize = 128;
+/// Meta keeps a message for an unreachable phone for 30 days; longer we do not wait either.
+const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMessage {
+    /// Whose message it is. One of `business_id` and `connection_id` is needed.
+    #[schema(value_type = Option<String>)]
+    business_id: Option<BusinessRef>,
+    /// The number to send from; otherwise the business's routing decides.
+    #[schema(value_type = Option<String>)]
+    connection_id: Option<ConnectionId>,
+    /// A Cloud API message object: `to`, `type`, and the member that the type names.
+    #[schema(value_type = Object)]
+    message: Map<String, Value>,
+    /// The caller's own reference, repeated in every event about the message.
+    #[schema(max_length = 128)]
+    client_ref: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "normal")]
+    priority: Priority,
+    #[serde(default)]
+    mode: Mode,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    send_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    expires_at: Option<Timestamp>,
+    on_ambiguous: Option<WhenAmbiguous>,
+    /// Not available yet.
+    #[serde(default)]
+    fallback: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Wait for the number if it does not send now.
+    #[default]
+    Queued,
+    /// Refuse if the number does not send now.
+    Immediate,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenAmbiguous {
+    /// Send again, on proof that the first attempt did not.
+    Resend,
+    /// Never a second time.
+    Fail,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AcceptedView<'a> {
+    #[schema(value_type = String)]
+    id: MessageId,
+    #[schema(value_type = String, example = "accepted")]
+    status: MessageStatus,
+    #[schema(value_type = String)]
+    connection_id: ConnectionId,
+    /// The recipient in one form: E.164 for a phone number.
+    to: &'a str,
+    /// The number was written in a wrong way that has one meaning, and was put right.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    corrected: bool,
+    /// The number is certainly no mobile line.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    not_mobile: bool,
+}
+
+/// Send a message
+///
+/// 202 means that the message is durable. What becomes of it is told by events, and by `GET /v1/messages/{id}`.
+#[utoipa::path(
+    post,
+    path = "/v1/messages",
+    tag = "messages",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body have the same answer for at least 72 hours")),
+    request_body = NewMessage,
+    responses(
+        (status = 202, description = "Durable", body = AcceptedView),
+        (status = "4XX", description = "Not accepted", body = crate::http::error::ProblemBody),
+        (status = 503, description = "Come back after `retry_after` seconds", body = crate::http::error::ProblemBody),
+    ),
+)]
+pub async fn create(
+    caller: May<scope::MessagesWrite>,
+    state: Data<AppState>,
+    key: Key,
+    body: Json<NewMessage>,
+) -> Result<HttpResponse, Problem> {
+    let Json { value, bytes } = body;
+    let Some(key_hash) = key.0 else { return accept(&state, &caller, value, None).await };
+    let body_hash = Sha256::digest(&bytes).into();
+    let business = value.business_id.clone();
+    match accept(&state, &caller, value, Some((key_hash, body_hash))).await {
+        // What was accepted once stays so, even if the same request would be refused by now.
+        Err(problem)
+            if !caller.is_restricted() || business.is_some_and(|business| caller.sees(&business)) =>
+        {
+            match state.store.remembered(caller.account(), &key_hash).await? {
+                Some(record) => replay(&state, &record, ROUTE, &body_hash).await,
+                None => Err(problem),
+            }
+        }
+        answered => answered,
+    }
+}
+
+async fn accept(
+    state: &AppState,
+    caller: &Caller,
+    new: NewMessage,
+    key: Option<([u8; 32], [u8; 32])>,
+) -> Result<HttpResponse, Problem> {
+    check(&new, state.clock.now())?;
+    let route = route(state, caller, &new).await?;
+    let prepared = cloud_api::prepare(new.message, route.business.country, Options::default());
+    let prepared = prepared.map_err(|errors| {
+        Problem::fields(errors.into_iter().map(|error| error.under("message")).collect())
+    })?;
+    let Prepared { recipient, kind, json, opaque, corrected, not_mobile } = prepared;
+    let answer = answer_with(corrected, not_mobile);
+    let body_hash = key.map(|(_, body_hash)| body_hash);
+    let submission = Submission {
+        recipient,
+        kind,
+        json,
+        opaque,
+        client_ref: new.client_ref,
+        priority: new.priority,
+        on_ambiguous: new.on_ambiguous.map(|when| match when {
+            WhenAmbiguous::Resend => OnAmbiguous::Resend,
+            WhenAmbiguous::Fail => OnAmbiguous::Fail,
+        }),
+        send_at: new.send_at,
+        expires_at: new.expires_at,
+        idempotency: key.map(|(key_hash, body_hash)| IdempotencyKey {
+            key_hash,
+            route: ROUTE.to_owned(),
+            body_hash,
+            answer,
+        }),
+    };
+    match state.gateway.accept(&route, submission).await.map_err(not_accepted)? {
+        Acceptance::New(message) => Ok(HttpResponse::build(StatusCode::ACCEPTED)
+            .insert_header((CONTENT_TYPE, "application/json"))
+            .body(answer(&message))),
+        Acceptance::Replayed(record) => replay(state, &record, ROUTE, &body_hash.unwrap_or_default()).await,
+    }
+}
+
+/// What can be said without knowing the business.
+fn check(new: &NewMessage, now: Timestamp) -> Result<(), Problem> {
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, rule, message: String| errors.push(FieldError::new(field, rule, message));
+    if new.business_id.is_none() && new.connection_id.is_none() {
+        wrong("business_id", "required", "business_id or connection_id is needed".to_owned());
+    }
+    if new.client_ref.as_ref().is_some_and(|text| text.chars().count() > LONGEST_CLIENT_REF) {
+        wrong("client_ref", "too_long", format!("client_ref has at most {LONGEST_CLIENT_REF} characters"));
+    }
+    let latest = now.plus(LONGEST_WAIT);
+    if new.send_at.is_some_and(|at| at > latest) {
+        wrong("send_at", "too_late", "send_at must be within 30 days".to_owned());
+    }
+    if let Some(expires_at) = new.expires_at {
+        let start = new.send_at.unwrap_or(now).max(now);
+        if expires_at <= start {
+            wrong(
+                "expires_at",
+                "too_early",
+                "expires_at must be in the future, and after send_at".to_owned(),
+            );
+        }
+        if expires_at > latest {
+            wrong("expires_at", "too_late", "expires_at must be within 30 days".to_owned());
+        }
+    }
+    if new.fallback {
+        wrong("fallback", "unsupported", "fallback to another transport is not available yet".to_owned());
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::fields(errors)) }
+}
+
+async fn route(state: &AppState, caller: &Caller, new: &NewMessage) -> Result<Route, Problem> {
+    if new.business_id.as_ref().is_some_and(|business| !caller.sees(business)) {
+        return Err(Problem::not_found());
+    }
+    let target = match (new.connection_id, &new.business_id) {
+        (Some(id), _) => Target::Connection(id),
+        (None, Some(reference)) => Target::Business(reference.clone()),
+        (None, None) => return Err(Problem::not_found()),
+    };
+    if let (Target::Connection(id), true) = (&target, caller.is_restricted()) {
+        // Before anything is said about it.
+        super::connection(state, caller, *id).await?;
+    }
+    let immediate = new.mode == Mode::Immediate;
+    let route = state.gateway.route(caller.account(), target, immediate).await.map_err(not_routed)?;
+    let reference = &route.business.reference;
+    if !caller.sees(reference) || new.business_id.as_ref().is_some_and(|named| named != reference) {
+        return Err(Problem::not_found());
+    }
+    Ok(route)
+}
+
+fn not_routed(error: RouteError) -> Problem {
+    match error {
+        RouteError::Unknown => Problem::not_found(),
+        RouteError::Refused(Refusal::NoConnection) => Problem::new(Code::NoConnection)
+            .with_detail("the business has no connected number yet: send its owner an onboarding link"),
+        RouteError::Refused(Refusal::NotSending { status, .. }) => Problem::new(Code::ConnectionNotReady)
+            .with_detail(format!("the number is {status}; with mode queued the message would wait for it")),
+        RouteError::Unavailable(error) => {
+            tracing::warn!(error = %crate::http::error::Chain(&*error), "a message could not be routed");
+            Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1))
+        }
+    }
+}
+
+fn not_accepted(error: AcceptError) -> Problem {
+    match error {
+        AcceptError::Route(error) => not_routed(error),
+        AcceptError::Overloaded { retry_after } => {
+            Problem::new(Code::Overloaded).with_retry_after(retry_after)
+        }
+        AcceptError::Unavailable { retry_after } => Problem::new(Code::Unavailable)
+            .with_detail("whether this was accepted is not known: ask again with the same Idempotency-Key")
+            .with_retry_after(retry_after),
+        AcceptError::Erased => Problem::not_found(),
+        AcceptError::Seal(error) => idempotency::of_seal(error),
+    }
+}
+
+/// The answer must be the same when it is repeated from its record, notes included.
+fn answer_with(corrected: bool, not_mobile: bool) -> fn(&AcceptedMessage) -> String {
+    match (corrected, not_mobile) {
+        (false, false) => answer::<false, false>,
+        (false, true) => answer::<false, true>,
+        (true, false) => answer::<true, false>,
+        (true, true) => answer::<true, true>,
+    }
+}
+
+fn answer<const CORRECTED: bool, const NOT_MOBILE: bool>(message: &AcceptedMessage) -> String {
+    let AcceptedMessage { id, status, connection_id, to } = message;
+    let (id, status, connection_id) = (*id, *status, *connection_id);
+    let view = AcceptedView { id, status, connection_id, to, corrected: CORRECTED, not_mobile: NOT_MOBILE };
+    serde_json::to_string(&view).unwrap_or_default()
+}
+
+async fn message(state: &AppState, caller: &Caller, id: &str) -> Result<StoredMessage, Problem> {
+    let found = state.store.message(caller.account(), named(id)?).await?;
+    found.filter(|found| caller.sees(&found.business_reference)).ok_or(Problem::not_found())
+}
+
+async fn shown(state: &AppState, message: StoredMessage) -> Result<MessageView, Problem> {
+    let about = [(message.connection, message.id)];
+    let (reports, written) =
+        futures_util::try_join!(state.store.reports(&about), state.store.timeline(message.id))?;
+    let reported = DeliveryStatus::of_reports(reports.iter().map(|report| report.status));
+    let timeline = timeline::merge(&message, written, &reports);
+    Ok(MessageView::new(message, reported, Some(timeline)))
+}
+
+/// Read a message with its history
+#[utoipa::path(
+    get,
+    path = "/v1/messages/{id}",
+    tag = "messages",
+    params(("id" = String, Path)),
+    responses((status = 200, body = MessageView), (status = 404, body = crate::http::error::ProblemBody)),
+)]
+pub async fn read(
+    caller: May<scope::MessagesRead>,
+    state: Data<AppState>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let message = message(&state, &caller, &id).await?;
+    Ok(HttpResponse::Ok().json(shown(&state, message).await?))
+}
+
+/// List messages, newest first
+#[utoipa::path(
+    get,
+    path = "/v1/messages",
+    tag = "messages",
+    params(
+        ("business_id" = Option<String>, Query),
+        ("connection_id" = Option<String>, Query),
+        ("client_ref" = Option<String>, Query),
+        ("status" = Option<String>, Query),
+        ("limit" = Option<u32>, Query),
+        ("after" = Option<String>, Query),
+    ),
+    responses((status = 200, body = List<MessageView>)),
+)]
+pub async fn list(
+    caller: May<scope::MessagesRead>,
+    state: Data<AppState>,
+    mut query: Query,
+) -> Result<HttpResponse, Problem> {
+    let business: Option<BusinessRef> = query.parsed("business_id")?;
+    let connection: Option<ConnectionId> = query.parsed("connection_id")?;
+    let status = query.take("status").map(|word| status_of(&word)).transpose()?;
+    let (limit, after) = (query.limit()?, query.parsed("after")?);
+    let client_ref = query.take("client_ref");
+    query.done()?;
+    let mut filter =
+        MessageFilter { client_ref, state: status.and_then(stored_as), ..MessageFilter::default() };
+    if let Some(reference) = business {
+        filter.business = Some(super::business(&state, &caller, &reference).await?.key);
+    }
+    if let Some(id) = connection {
+        filter.connection = Some(super::connection(&state, &caller, id).await?.id);
+    }
+    let mut reported: HashMap<MessageId, DeliveryStatus> = HashMap::new();
+    let read = async |page| state.store.messages(caller.account(), &filter, page).await;
+    let visible = async |rows: &[StoredMessage]| {
+        let about: Vec<_> = rows.iter().map(|row| (row.connection, row.id)).collect();
+        for report in state.store.reports(&about).await? {
+            let status = reported.entry(report.message).or_insert(report.status);
+            *status = status.advanced_by(report.status);
+        }
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let is = MessageStatus::of(row.state.code(), reported.get(&row.id).copied());
+                caller.sees(&row.business_reference) && status.is_none_or(|wanted| wanted == is)
+            })
+            .collect())
+    };
+    let (rows, next) = collect(after, limit, read, visible, |row| row.id).await?;
+    let data = rows
+        .into_iter()
+        .map(|row| {
+            let reported = reported.get(&row.id).copied();
+            MessageView::new(row, reported, None)
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(List { data, next: next.map(|id| id.to_string()) }))
+}
+
+fn status_of(word: &str) -> Result<MessageStatus, Problem> {
+    serde_json::from_value(Value::String(word.to_owned())).map_err(|_| {
+        Problem::field("status", "invalid", "status must be one of the ten statuses of a message")
+    })
+}
+
+/// In which state of the outbox messages of this status are, where there is one. What a provider reported lies
+/// beside the outbox, and a message that failed may have done so in either place.
+const fn stored_as(status: MessageStatus) -> Option<StateCode> {
+    match status {
+        MessageStatus::Accepted => Some(StateCode::Accepted),
+        MessageStatus::Sending => Some(StateCode::Sending),
+        MessageStatus::Ambiguous => Some(StateCode::Ambiguous),
+        MessageStatus::Retrying => Some(StateCode::RetryWait),
+        MessageStatus::Sent | MessageStatus::Delivered | MessageStatus::Read => Some(StateCode::Sent),
+        MessageStatus::Failed => None,
+        MessageStatus::Expired => Some(StateCode::Expired),
+        MessageStatus::Cancelled => Some(StateCode::Cancelled),
+    }
+}
+
+/// Cancel a message that is not being sent yet
+#[utoipa::path(
+    post,
+    path = "/v1/messages/{id}/cancel",
+    tag = "messages",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = MessageView),
+        (status = 409, description = "It is being sent, or is over", body = crate::http::error::ProblemBody),
+    ),
+)]
+pub async fn cancel(
+    caller: May<scope::MessagesWrite>,
+    state: Data<AppState>,
+    id: Path<String>,
+    key: Key,
+    body: Ignored,
+) -> Result<HttpResponse, Problem> {
+    let found = message(&state, &caller, &id).await?;
+    let route = format!("POST /v1/messages/{}/cancel", found.id);
+    let request = idempotency::Request { account: caller.account(), key, route, body: &body.0 };
+    once(&state, request, async {
+        match state.gateway.cancel(found.connection, found.id).await.map_err(not_accepted)? {
+            Cancellation::Cancelled => {}
+            Cancellation::TooLate if found.state.code() == StateCode::Cancelled => {}
+            Cancellation::TooLate => {
+                let detail = "the message is being sent, or is over: it can not be cancelled any more";
+                return Err(Problem::new(Code::StateConflict).with_detail(detail));
+            }
+        }
+        let cancelled = message(&state, &caller, &id).await?;
+        Made::new(StatusCode::OK, &shown(&state, cancelled).await?)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+    fn new(json: &str) -> NewMessage {
+        serde_json::from_str(&format!("{{\"message\":{{}},{json}}}")).unwrap()
+    }
+
+    #[test]
+    fn times_are_in_order_and_in_the_future() {
+        let good =
+            r#""business_id":"duka","send_at":"2026-09-22T00:00:00Z","expires_at":"2026-09-23T00:00:00Z""#;
+        assert_eq!(check(&new(good), NOW), Ok(()));
+        for wrong in [
+            r#""business_id":"duka","expires_at":"2026-09-21T00:00:00Z""#,
+            r#""business_id":"duka","send_at":"2026-09-23T00:00:00Z","expires_at":"2026-09-22T00:00:00Z""#,
+            r#""business_id":"duka","send_at":"2027-09-23T00:00:00Z""#,
+            r#""business_id":"duka","expires_at":"2027-09-23T00:00:00Z""#,
+            r#""business_id":"duka","fallback":true"#,
+            r#""client_ref":"x""#,
+        ] {
+            assert!(check(&new(wrong), NOW).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_answer_says_only_what_is_worth_saying() {
+        let message = AcceptedMessage {
+            id: MessageId::from_uuid(uuid::Uuid::from_u128(1)),
+            status: MessageStatus::Accepted,
+            connection_id: ConnectionId::from_uuid(uuid::Uuid::from_u128(2)),
+            to: "+255712345678".to_owned(),
+        };
+        let plain: Value = serde_json::from_str(&answer_with(false, false)(&message)).unwrap();
+        assert_eq!(plain.as_object().unwrap().len(), 4);
+        let noted: Value = serde_json::from_str(&answer_with(true, true)(&message)).unwrap();
+        assert_eq!((noted["corrected"].as_bool(), noted["not_mobile"].as_bool()), (Some(true), Some(true)));
+    }
+}

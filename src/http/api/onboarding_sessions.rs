@@ -1,0 +1,393 @@
+//! Onboarding sessions as the caller's server sees them. What the owner's browser sees is in `http/onboarding`.
+
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use domain::business::NewBusiness;
+use domain::event::EventType;
+use domain::ids::{BusinessRef, ConnectionId, OnboardingSessionId};
+use domain::onboarding::{OnboardingSession, SessionStatus, Step, TransportChoice};
+use domain::recipient::normalise;
+use domain::{Business, ProviderName, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use url::Url;
+use utoipa::ToSchema;
+
+use super::businesses::{USUAL_LOCALE, language_of};
+use crate::http::auth::{Caller, May, scope};
+use crate::http::config::is_loopback;
+use crate::http::error::{Chain, Code, Problem};
+use crate::http::idempotency::{Key, Made, Request, once};
+use crate::http::json::{Ignored, Json, named};
+use crate::http::state::AppState;
+use crate::random_token::RandomToken;
+
+/// Where the link leads; the pages know the session by the digest of what stands in it.
+const PAGE: &str = "/onboarding/whatsapp";
+const SHORTEST_LIFE: u64 = 60;
+const LONGEST_URI: usize = 2_048;
+/// Schemes that a browser runs, or reads from the machine it is on.
+const NOT_AN_APP: [&str; 7] = ["javascript", "data", "vbscript", "file", "blob", "about", "http"];
+/// How often another writer may come first.
+const TRIES: usize = 3;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSession {
+    /// An unknown one is created.
+    #[schema(value_type = String, max_length = 64)]
+    business_id: BusinessRef,
+    /// `choose`, `official` or `unofficial`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "choose")]
+    transport: TransportChoice,
+    /// Which provider; the configured one when absent.
+    #[schema(value_type = Option<String>, example = "meta")]
+    provider: Option<ProviderName>,
+    /// Where the browser goes when it is over: https.
+    return_url: Option<String>,
+    /// The same for an app, by a scheme of its own.
+    #[schema(example = "safarichat://whatsapp/return")]
+    app_return_uri: Option<String>,
+    /// `sw` or `en`; the business's when absent.
+    locale: Option<String>,
+    /// The number that the owner is expected to connect.
+    phone_hint: Option<String>,
+    /// Connects this connection again instead of making a new one.
+    #[schema(value_type = Option<String>)]
+    replace_connection_id: Option<ConnectionId>,
+    /// Seconds that the link is good for; at least 60.
+    expires_in: Option<u64>,
+}
+
+impl NewSession {
+    pub fn for_connection(
+        business_id: BusinessRef,
+        transport: TransportChoice,
+        provider: ProviderName,
+        connection: ConnectionId,
+    ) -> Self {
+        Self {
+            business_id,
+            transport,
+            provider: Some(provider),
+            return_url: None,
+            app_return_uri: None,
+            locale: None,
+            phone_hint: None,
+            replace_connection_id: Some(connection),
+            expires_in: None,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = OnboardingSession)]
+pub struct SessionView {
+    #[schema(value_type = String)]
+    id: OnboardingSessionId,
+    /// The link for the owner; only in the answer that made the session. Its first opening binds it to that browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// `pending`, `opened`, `authorizing`, `verifying`, `connected`, `failed`, `cancelled` or `expired`.
+    #[schema(value_type = String, example = "pending")]
+    status: SessionStatus,
+    #[schema(value_type = String)]
+    business_id: BusinessRef,
+    #[schema(value_type = String, example = "choose")]
+    transport: TransportChoice,
+    #[schema(value_type = Option<String>)]
+    provider: Option<ProviderName>,
+    locale: String,
+    /// A stable code of why it failed.
+    problem: Option<String>,
+    /// The steps on our side, as far as they were made.
+    #[schema(value_type = Vec<Object>)]
+    steps: Vec<Step>,
+    #[schema(value_type = Option<String>)]
+    connection_id: Option<ConnectionId>,
+    #[schema(value_type = Option<String>)]
+    replace_connection_id: Option<ConnectionId>,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Timestamp,
+}
+
+impl fmt::Debug for SessionView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionView({})", self.id)
+    }
+}
+
+impl SessionView {
+    fn new(session: OnboardingSession, url: Option<String>, now: Timestamp) -> Self {
+        let expired = now >= session.expires_at && !session.status.is_over();
+        Self {
+            id: session.id,
+            url,
+            status: if expired { SessionStatus::Expired } else { session.status },
+            business_id: session.business,
+            transport: session.transport,
+            provider: session.provider,
+            locale: session.locale,
+            problem: session.problem,
+            steps: session.steps,
+            connection_id: session.connection,
+            replace_connection_id: session.replace_connection,
+            created_at: session.created_at,
+            expires_at: session.expires_at,
+        }
+    }
+}
+
+/// Open an onboarding session
+///
+/// Send its `url` to the owner of the business, who connects a number there.
+#[utoipa::path(
+    post,
+    path = "/v1/onboarding-sessions",
+    tag = "onboarding",
+    request_body = NewSession,
+    responses((status = 201, body = SessionView), (status = 422, body = crate::http::error::ProblemBody)),
+)]
+pub async fn create(
+    caller: May<scope::OnboardingWrite>,
+    state: Data<AppState>,
+    key: Key,
+    body: Json<NewSession>,
+) -> Result<HttpResponse, Problem> {
+    let Json { value, bytes } = body;
+    if !caller.sees(&value.business_id) {
+        return Err(Problem::not_found());
+    }
+    let route = "POST /v1/onboarding-sessions".to_owned();
+    let request = Request { account: caller.account(), key, route, body: &bytes };
+    once(&state, request, open(&state, &caller, value)).await
+}
+
+/// Makes the session, and its business when that is unknown. The answer holds the link, which is kept nowhere else.
+pub async fn open(state: &AppState, caller: &Caller, new: NewSession) -> Result<Made, Problem> {
+    let now = state.clock.now();
+    let return_url = new.return_url.as_deref().map(checked_return_url).transpose()?;
+    let app_return_uri = new.app_return_uri.map(checked_app_uri).transpose()?;
+    let locale = new.locale.as_deref().map(|tag| {
+        language_of(tag).ok_or_else(|| Problem::field("locale", "invalid", "locale must be sw or en"))
+    });
+    let locale = locale.transpose()?.map(str::to_owned);
+    let lifetime = lifetime(new.expires_in, state.onboarding.session_lifetime_s)?;
+    if new.provider.is_some_and(|provider| state.provider(provider).is_none()) {
+        return Err(Problem::field("provider", "unsupported", "provider is not configured here"));
+    }
+    if let Some(id) = new.replace_connection_id {
+        let replaced = super::connection(state, caller, id).await?;
+        if replaced.business_reference != new.business_id {
+            return Err(Problem::not_found());
+        }
+    }
+    let first = NewBusiness::unnamed(new.business_id, locale.as_deref().unwrap_or(USUAL_LOCALE));
+    let (business, _) = state.store.ensure_business(caller.account(), &first, now).await?;
+    let phone_hint = new.phone_hint.map(|text| checked_number(&text, &business)).transpose()?;
+    let secret = RandomToken::new().map_err(|error| Problem::internal("making a link", &error))?;
+    let session = OnboardingSession {
+        id: OnboardingSessionId::from_uuid(state.ids.next()),
+        account: caller.account(),
+        business: business.reference,
+        transport: new.transport,
+        provider: new.provider,
+        return_url,
+        app_return_uri,
+        locale: locale.unwrap_or(business.locale),
+        phone_hint,
+        replace_connection: new.replace_connection_id,
+        status: SessionStatus::Pending,
+        problem: None,
+        steps: Vec::new(),
+        connection: None,
+        link_hash: secret.digest(),
+        browser_hash: None,
+        state_hash: None,
+        created_at: now,
+        expires_at: now.plus(lifetime),
+        version: 0,
+    };
+    state.store.insert_session(&session).await?;
+    tracing::info!(session.id = %session.id, business.id = %session.business, "an onboarding session was opened");
+    let url = state.link(&format!("{PAGE}?session={}", secret.expose()));
+    let made = Made::new(StatusCode::CREATED, &SessionView::new(session, Some(url), now))?;
+    Ok(made.holding_secret_of(business.key))
+}
+
+fn lifetime(asked: Option<u64>, longest: u64) -> Result<Duration, Problem> {
+    match asked {
+        None => Ok(Duration::from_secs(longest)),
+        Some(seconds) if (SHORTEST_LIFE..=longest).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        Some(_) => {
+            let message = format!("expires_in must be from {SHORTEST_LIFE} to {longest} seconds");
+            Err(Problem::field("expires_in", "out_of_range", message))
+        }
+    }
+}
+
+/// The browser is sent there; whoever holds an API key chose it.
+fn checked_return_url(text: &str) -> Result<Url, Problem> {
+    let wrong = |message: &str| Problem::field("return_url", "invalid", message);
+    let url = Url::parse(text).ok().filter(|_| text.len() <= LONGEST_URI);
+    let url = url.ok_or_else(|| wrong("return_url must be an https address"))?;
+    let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    if !secure || url.host().is_none() {
+        return Err(wrong("return_url must be an https address; http is for loopback only"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("return_url must not contain a user or a password"));
+    }
+    Ok(url)
+}
+
+fn checked_app_uri(text: String) -> Result<String, Problem> {
+    let url = Url::parse(&text).ok().filter(|_| text.len() <= LONGEST_URI);
+    match url {
+        Some(url) if !NOT_AN_APP.contains(&url.scheme()) => Ok(text),
+        _ => Err(Problem::field(
+            "app_return_uri",
+            "invalid",
+            "app_return_uri must begin with the app's own scheme, or https",
+        )),
+    }
+}
+
+fn checked_number(text: &str, business: &Business) -> Result<String, Problem> {
+    normalise(text, business.country)
+        .map(|found| found.number.to_string())
+        .map_err(|invalid| Problem::fields(vec![invalid.in_field("phone_hint")]))
+}
+
+async fn session(state: &AppState, caller: &Caller, id: &str) -> Result<OnboardingSession, Problem> {
+    let found = state.store.session(named(id)?).await?;
+    found
+        .filter(|found| found.account == caller.account() && caller.sees(&found.business))
+        .ok_or(Problem::not_found())
+}
+
+/// Read an onboarding session
+#[utoipa::path(
+    get,
+    path = "/v1/onboarding-sessions/{id}",
+    tag = "onboarding",
+    params(("id" = String, Path)),
+    responses((status = 200, body = SessionView), (status = 404, body = crate::http::error::ProblemBody)),
+)]
+pub async fn read(
+    caller: May<scope::OnboardingWrite>,
+    state: Data<AppState>,
+    id: Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let found = session(&state, &caller, &id).await?;
+    Ok(HttpResponse::Ok().json(SessionView::new(found, None, state.clock.now())))
+}
+
+/// Cancel an onboarding session: its link is dead from then on
+#[utoipa::path(
+    post,
+    path = "/v1/onboarding-sessions/{id}/cancel",
+    tag = "onboarding",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = SessionView),
+        (status = 409, description = "It is over", body = crate::http::error::ProblemBody),
+    ),
+)]
+pub async fn cancel(
+    caller: May<scope::OnboardingWrite>,
+    state: Data<AppState>,
+    id: Path<String>,
+    key: Key,
+    body: Ignored,
+) -> Result<HttpResponse, Problem> {
+    let found = session(&state, &caller, &id).await?;
+    let route = format!("POST /v1/onboarding-sessions/{}/cancel", found.id);
+    let request = Request { account: caller.account(), key, route, body: &body.0 };
+    once(&state, request, async {
+        let mut found = found;
+        for _ in 0..TRIES {
+            if found.status == SessionStatus::Cancelled {
+                return Made::new(StatusCode::OK, &SessionView::new(found, None, state.clock.now()));
+            }
+            found.status = found.status.to(SessionStatus::Cancelled).map_err(|_| {
+                Problem::new(Code::StateConflict)
+                    .with_detail(format!("the session is {} already", found.status.as_str()))
+            })?;
+            if state.store.update_session(&found).await? {
+                found.version += 1;
+                announce(&state, &found).await;
+            } else {
+                // The owner's browser was faster.
+                found = session(&state, &caller, &id).await?;
+            }
+        }
+        Err(Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1)))
+    })
+    .await
+}
+
+/// The row is the truth; an event that cannot be written is only logged.
+async fn announce(state: &AppState, session: &OnboardingSession) {
+    let business = match state.store.business(session.account, &session.business).await {
+        Ok(Some(business)) => business,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::error!(session.id = %session.id, error = %Chain(&error), "an onboarding event is lost");
+            return;
+        }
+    };
+    let data = json!({ "session_id": session.id, "status": session.status, "problem": session.problem });
+    let key = format!("{}:{}", session.id, session.version);
+    let told = state
+        .gateway
+        .emit(session.account, business.key, session.connection, EventType::OnboardingUpdated, &key, &data)
+        .await;
+    if let Err(error) = told {
+        tracing::error!(session.id = %session.id, error = %Chain(&error), "an onboarding event is lost");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_is_sent_to_https_or_loopback_only() {
+        for good in ["https://app.example/whatsapp?x=1", "http://127.0.0.1:3000/back", "http://localhost/x"] {
+            assert!(checked_return_url(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["http://app.example/", "javascript:alert(1)", "https://u:p@app.example/", "app", "https:///x y"]
+        {
+            assert!(checked_return_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_app_is_called_by_a_scheme_of_its_own() {
+        for good in ["safarichat://whatsapp/return", "https://app.example/open", "com.example.app:/back"] {
+            assert!(checked_app_uri(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in
+            ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "file:///etc/passwd", "plain"]
+        {
+            assert!(checked_app_uri(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_link_lives_no_longer_than_configured() {
+        assert_eq!(lifetime(None, 600), Ok(Duration::from_secs(600)));
+        assert_eq!(lifetime(Some(60), 600), Ok(Duration::from_secs(60)));
+        assert!(lifetime(Some(601), 600).is_err());
+        assert!(lifetime(Some(59), 600).is_err());
+    }
+}
