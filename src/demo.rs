@@ -73,9 +73,11 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             "{address} can be reached by others: the demo listens on loopback only"
         );
     }
-    let mut settings = Settings::load_with(WISHES, &[], std::env::vars())?.settings;
-    telemetry::start_logging(&settings.telemetry);
     let data = &arguments.data_dir;
+    let store = serde_json::to_string(&format!("sqlite://{}", data.join("gateway.db").display()))?;
+    let wishes = format!("{WISHES}\n[store]\nurl = {store}\n");
+    let mut settings = Settings::load_with(&wishes, &[], std::env::vars())?.settings;
+    telemetry::start_logging(&settings.telemetry);
     let _lock = claim(data)?;
     let (public, operations) = (bind(arguments.listen)?, bind(arguments.operations_listen)?);
     let public_url = format!("http://{}", public.local_addr()?);
@@ -84,7 +86,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     aim(&mut settings, &sandbox)?;
     settings.server.listen = public.local_addr()?;
     settings.server.migrate_at_start = true;
-    settings.store.url = format!("sqlite://{}", data.join("gateway.db").display()).into();
+    // Its own folder, unless the operator of the demo named another database.
+    if std::env::var_os("GATEWAY__STORE__URL").is_none() {
+        }
     let app = App::compose(&settings, master_keys(data)?, Url::parse(&public_url)?).await?;
     let api_key = api_key(&app.state, data).await?;
     let seeded = sandbox.seed_connected(0).await.context("the sandbox's business")?;
@@ -127,7 +131,7 @@ fn claim(data: &Path) -> anyhow::Result<File> {
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let mode = fs::metadata(data)?.mode() & 0o7777;
     anyhow::ensure!(
-        mode & 0o077 == 0,
+        !is_open_to_others(mode),
         "the data folder {} can be used by others than its owner (mode {mode:04o}): run chmod 700 on it",
         data.display()
     );
@@ -139,6 +143,10 @@ fn claim(data: &Path) -> anyhow::Result<File> {
         data.display()
     );
     Ok(lock)
+}
+
+const fn is_open_to_others(mode: u32) -> bool {
+    mode & 0o077 != 0
 }
 
 async fn start_sandbox(listen: SocketAddr, data: &Path) -> anyhow::Result<Running> {

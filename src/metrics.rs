@@ -30,13 +30,13 @@ pub(crate) fn webhook_refused(provider: &'static str, reason: &'static str) {
     counter!("gateway_webhooks_refused_total", "provider" => provider, "reason" => reason).increment(1);
 }
 
-fn status_word(status: u16) -> &'static str {
+/// The statuses that tell something, the rest by their class.
+const fn status_word(status: u16) -> &'static str {
     match status {
         200 => "200",
         201 => "201",
         202 => "202",
         204 => "204",
-        300..=399 => "3xx",
         400 => "400",
         401 => "401",
         403 => "403",
@@ -45,9 +45,12 @@ fn status_word(status: u16) -> &'static str {
         413 => "413",
         422 => "422",
         429 => "429",
-        400..=499 => "4xx",
         503 => "503",
-        500..=599 => "5xx",
-        _ => "other",
+        _ => match status / 100 {
+            3 => "3xx",
+            4 => "4xx",
+            5 => "5xx",
+            _ => "other",
+        },
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use config::{Config, ConfigError, File, FileFormat, ValueKind};
+use config::builder::DefaultState;
+use config::{Config, ConfigBuilder, ConfigError, File, FileFormat, ValueKind};
 use domain::ExposeSecret;
 use domain::secret::SecretString;
 use serde::Deserialize;
@@ -109,7 +110,7 @@ impl Settings {
         let merged = layers.iter().try_fold(Config::builder(), |builder, (_, layer)| {
             Ok::<_, ConfigError>(builder.add_source(layer.clone()))
         });
-        let merged = merged.and_then(|builder| builder.build()).map_err(|error| {
+        let merged = merged.and_then(ConfigBuilder::<DefaultState>::build).map_err(|error| {
             SettingsError::Wrong(vec![wrong("the configuration", first_line(&error.to_string()))])
         })?;
         match serde_path_to_error::deserialize(merged) {

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::clock::Clock;
+use domain::clock::{Clock, Timestamp};
 use domain::connection::ProviderName;
 use domain::contracts::provider::Provider;
 use domain::contracts::store::Store;
@@ -63,6 +63,8 @@ pub(crate) struct Services {
     pub(crate) ids: Ids,
     pub(crate) holdings: Holdings,
     pub(crate) config: Arc<Config>,
+    /// Since when this process hears what providers tell.
+    pub(crate) started_at: Timestamp,
     /// Raised whenever events were committed.
     pub(crate) news: watch::Sender<()>,
 }

@@ -75,6 +75,7 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
     let directory = Directory::new(Arc::clone(&store));
     let arbiters: Vec<ArbiterHandle> = (0..threads.max(1)).map(|_| Arbiter::new().handle()).collect();
     let writer = Writer::start(&arbiters[0], Arc::clone(&store), holdings.clone(), Arc::clone(&clock));
+    let started_at = clock.now();
     let services = Services {
         store,
         keychain,
@@ -85,6 +86,7 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         ids,
         holdings,
         config: Arc::new(config),
+        started_at,
         news: watch::channel(()).0,
     };
 

@@ -69,6 +69,11 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // A list would be taken for the members of an object in their order.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| problem_of("", &error))?;
+        return Err(Problem::field("body", "wrong_type", "the body must be an object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -119,8 +124,11 @@ fn without_position(text: &str) -> Cow<'_, str> {
 
 /// What was sent is not repeated: it may be a number or a secret, and the caller knows it.
 fn without_value(text: &str) -> Cow<'_, str> {
-    let Some((_, expected)) = text.split_once(", expected ") else { return Cow::Borrowed(text) };
-    Cow::Owned(format!("expected {expected}"))
+    match text.split_once(", expected ") {
+        Some((_, expected)) if expected.starts_with("struct ") => Cow::Borrowed("expected an object"),
+        Some((_, expected)) => Cow::Owned(format!("expected {expected}")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// The members of a query, taken one by one; what is left over is a mistake.
@@ -215,14 +223,15 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_400_with_its_place() {
-        for (text, place) in
-            [("{\"id\":", "line 1 column 6"), ("", "line 1 column 0"), ("{}}", "line 1 column 3")]
-        {
-            let text = if text == "{}}" { "{\"id\":\"a\",\"lines\":[]}}" } else { text };
+        for (text, place) in [
+            ("{\"id\":", "line 1 column 6"),
+            ("", "line 1 column 0"),
+            ("{\"id\":\"a\",\n\"lines\":[]}}", "line 2 column 12"),
+            ("[1,", "line 1 column 3"),
+        ] {
             let problem = problem(text);
             assert_eq!(problem["status"], 400, "{problem}");
-            let detail = problem["detail"].as_str().unwrap();
-            assert!(detail.contains(place) || text.ends_with("}}"), "{detail}");
+            assert!(problem["detail"].as_str().unwrap().contains(place), "{problem}");
         }
     }
 
@@ -235,7 +244,8 @@ mod tests {
             (r#"{"lines":[]}"#, "id", "required"),
             (r#"{"id":"a","lines":[],"colour":1}"#, "colour", "unknown_field"),
             (r#"{"id":"a","lines":[{"count":1,"size":2}]}"#, "lines[0].size", "unknown_field"),
-            ("[]", "body", "wrong_type"),
+            (r#"["a",[]]"#, "body", "wrong_type"),
+            (r#"{"id":"a","lines":["x"]}"#, "lines[0]", "wrong_type"),
         ] {
             let problem = problem(text);
             assert_eq!(problem["status"], 422, "{text}: {problem}");

@@ -8,7 +8,7 @@ use actix_web::body::{BoxBody, EitherBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{HttpRequest, ResponseError, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -142,8 +142,9 @@ fn limits_of(request: &HttpRequest) -> Option<Limits> {
     request.app_data::<web::Data<AppState>>().map(|state| state.limits.clone())
 }
 
+/// An answer of a middleware. It keeps the problem, for whoever writes it again with the request's id.
 pub fn refused<B>(request: ServiceRequest, problem: &Problem) -> ServiceResponse<EitherBody<B>> {
-    let response = actix_web::HttpResponse::<BoxBody>::from_error(actix_web::Error::from(problem.clone()));
-    debug_assert_eq!(response.status(), problem.status_code());
-    request.into_response(response).map_into_right_body()
+    let (request, _) = request.into_parts();
+    let response = HttpResponse::<BoxBody>::from_error(problem.clone());
+    ServiceResponse::new(request, response).map_into_right_body()
 }

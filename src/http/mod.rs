@@ -59,6 +59,7 @@ pub fn public(
     .keep_alive(Duration::from_secs(config.keep_alive_s))
     .client_request_timeout(HEAD_TIMEOUT)
     .shutdown_timeout(SHUTDOWN_TIMEOUT_S)
+    .tcp_nodelay(true)
     .disable_signals();
     let server = match tls {
         Some(tls) => server.listen_rustls_0_23(listener, RustlsConfig::clone(&tls))?,

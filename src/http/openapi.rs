@@ -68,12 +68,14 @@ const READER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 's
                              img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 pub fn configure(cfg: &mut ServiceConfig) {
-    let headers = DefaultHeaders::new().add((CONTENT_SECURITY_POLICY, READER_POLICY));
+    let headers = DefaultHeaders::new()
+        .add((CONTENT_SECURITY_POLICY, READER_POLICY))
+        .add((CACHE_CONTROL, "public, max-age=3600"));
     cfg.route("/openapi.json", web::get().to(description)).route("/docs", web::get().to(reader)).service(
         web::scope("/docs")
             .wrap(headers)
             .route("/problems", web::get().to(problems))
-            .service(SwaggerUi::new("/{_:.*}").config(Config::from("/openapi.json"))),
+            .service(SwaggerUi::new("/{_:.*}").config(Config::from("/openapi.json").validator_url("none"))),
     );
 }
 

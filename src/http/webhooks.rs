@@ -3,7 +3,7 @@
 //! 200 means durable; anything else makes the provider send it again. What verified but belongs to no connection of
 //! ours is kept aside and acknowledged, since sending it again would not change whose it is.
 
-use actix_web::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, Path, Payload, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -66,7 +66,7 @@ async fn meta(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (webhook, app) = (webhook(&state)?, app_of(app.as_ref()));
-    let signature = request.headers().get(SIGNATURE).map(|value| value.as_bytes());
+    let signature = request.headers().get(SIGNATURE).map(HeaderValue::as_bytes);
     let refuse = |error: WebhookError| refused(&state, &request, &error);
     webhook.signature_shape(signature).map_err(refuse)?;
     let body = state.limits.read(payload.into_inner(), request.headers(), WEBHOOK_BODY).await?;

@@ -277,7 +277,11 @@ impl Connection {
                 };
                 let of_this =
                     reports.iter().filter(|report| report.message == id).map(|report| report.status);
-                let evidence = Evidence { reported: DeliveryStatus::of_reports(of_this), watermark };
+                let evidence = Evidence {
+                    reported: DeliveryStatus::of_reports(of_this),
+                    watermark,
+                    listening_since: this.services.started_at,
+                };
                 match settle(claim, policy, evidence, timers, now) {
                     Some(Happening::ProofTimedOut) => {
                         this.finish(entry, Happening::ProofTimedOut, "outcome_unknown", None, ctx);
@@ -314,7 +318,8 @@ impl Connection {
 
     /// Reads on in the store when memory has room.
     fn read_on(&mut self, ctx: &mut Context<Self>) {
-        let Some(after) = self.lanes.wants_rows_after().filter(|_| !self.reading && self.opened.is_some()) else {
+        let Some(after) = self.lanes.wants_rows_after().filter(|_| !self.reading && self.opened.is_some())
+        else {
             return;
         };
         self.reading = true;

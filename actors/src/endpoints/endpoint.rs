@@ -39,6 +39,8 @@ pub(crate) struct EndpointActor {
     /// There may be more behind `read_to`.
     more: bool,
     retrying: bool,
+    /// The next reading is a look that no hint asked for.
+    looking: bool,
 }
 
 /// One event of the stream on its way, or one that failed before.
@@ -60,6 +62,7 @@ impl EndpointActor {
             reading: false,
             more: true,
             retrying: false,
+            looking: false,
         }
     }
 
@@ -96,11 +99,24 @@ impl EndpointActor {
         let (store, endpoint, after) =
             (Arc::clone(&self.services.store), self.endpoint.clone(), self.read_to);
         let business = self.endpoint.business.as_ref().map(|(key, _)| *key);
-        let reading = async move { store.events_after(endpoint.account, business, after, limit).await };
+        // An endpoint that hears of nothing still moves along, so that a look never begins in the distant past.
+        let idle = std::mem::take(&mut self.looking);
+        let reading = async move {
+            let end = if idle { Some(store.last_event().await?) } else { None };
+            let events = store.events_after(endpoint.account, business, after, limit).await?;
+            let skipped = end.filter(|_| events.is_empty());
+            Ok::<_, domain::contracts::store::StoreError>((events, skipped))
+        };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
             this.reading = false;
             let events = match read {
-                Ok(events) => events,
+                Ok((events, skipped)) => {
+                    if let Some(end) = skipped.filter(|end| *end > this.read_to) {
+                        this.read_to = end;
+                        this.progress.skipped_to(end);
+                    }
+                    events
+                }
                 Err(error) => {
                     tracing::warn!(endpoint.id = %this.endpoint.id, %error, "events cannot be read now");
                     return;
@@ -245,6 +261,7 @@ impl Actor for EndpointActor {
         ctx.run_interval(SAVE, Self::save);
         ctx.run_interval(LOOK, |this, ctx| {
             this.more = true;
+            this.looking = true;
             this.read(ctx);
             this.retry(ctx);
         });

@@ -205,10 +205,10 @@ pub enum OnAmbiguous {
     Fail,
 }
 
-/// How long to wait for proof. Defaults: 60 s and 10 min.
+/// How long to wait for proof, from the claim or from when reports are heard again. Defaults: 60 s and 10 min.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AmbiguityTimers {
-    /// No decision before this long after the claim.
+    /// No decision before this long.
     pub settle: Duration,
     /// Without proof by then the message fails as `outcome_unknown`.
     pub limit: Duration,
@@ -220,8 +220,11 @@ pub struct Evidence {
     /// The provider reported some status for this very message.
     pub reported: Option<DeliveryStatus>,
     /// Time, by the provider's clock, of the latest status of any message of the same number.
-    /// Later than the claim it proves that reports do flow.
+    /// Later than the claim, and than the moment we began to listen, it proves that reports do flow.
     pub watermark: Option<Timestamp>,
+    /// Since when this process hears reports. What the provider could not deliver while nobody listened comes
+    /// late and in no order, so silence from before proves nothing.
+    pub listening_since: Timestamp,
 }
 
 /// Decides an ambiguous message; `None` means wait longer.
@@ -235,9 +238,10 @@ pub fn settle(
     if let Some(status) = evidence.reported {
         return Some(Happening::Reported(status));
     }
-    let waited = now.since(claim.at);
-    // A status carries whole seconds, so "after the claim" is asked of the second that follows it.
-    let reports_flow = evidence.watermark.is_some_and(|at| at.as_seconds() > claim.at.as_seconds());
+    let silent_since = claim.at.max(evidence.listening_since);
+    let waited = now.since(silent_since);
+    // A status carries whole seconds, so "later" is asked of the second that follows.
+    let reports_flow = evidence.watermark.is_some_and(|at| at.as_seconds() > silent_since.as_seconds());
     match policy {
         OnAmbiguous::Resend if waited >= timers.settle && reports_flow => Some(Happening::ProvenUnsent),
         _ if waited >= timers.limit => Some(Happening::ProofTimedOut),
@@ -321,9 +325,27 @@ mod tests {
         Claim { epoch: Epoch(3), attempt: 1, at: Timestamp::from_seconds(1_000) }
     }
 
+    const NOTHING: Evidence =
+        Evidence { reported: None, watermark: None, listening_since: Timestamp::from_seconds(0) };
+
+    #[test]
+    fn silence_while_nobody_listened_is_no_proof() {
+        let restarted = Timestamp::from_seconds(2_000);
+        let just_heard = Timestamp::from_seconds(2_001);
+        let heard = Evidence { watermark: Some(just_heard), listening_since: restarted, ..NOTHING };
+        assert_eq!(settle(claim(), OnAmbiguous::Resend, heard, TIMERS, just_heard), None);
+        let a_minute_later = Timestamp::from_seconds(2_060);
+        assert_eq!(
+            settle(claim(), OnAmbiguous::Resend, heard, TIMERS, a_minute_later),
+            Some(Happening::ProvenUnsent)
+        );
+        let from_before = Evidence { watermark: Some(Timestamp::from_seconds(1_999)), ..heard };
+        assert_eq!(settle(claim(), OnAmbiguous::Resend, from_before, TIMERS, a_minute_later), None);
+    }
+
     #[test]
     fn silence_alone_never_resends() {
-        let silent = Evidence { reported: None, watermark: Some(Timestamp::from_seconds(999)) };
+        let silent = Evidence { watermark: Some(Timestamp::from_seconds(999)), ..NOTHING };
         let now = Timestamp::from_seconds(1_400);
         assert_eq!(settle(claim(), OnAmbiguous::Resend, silent, TIMERS, now), None);
         let at_the_limit = Timestamp::from_seconds(1_600);
@@ -335,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_later_status_of_the_same_number_is_the_proof_but_not_before_the_wait_is_over() {
-        let proof = Evidence { reported: None, watermark: Some(Timestamp::from_seconds(1_030)) };
+        let proof = Evidence { watermark: Some(Timestamp::from_seconds(1_030)), ..NOTHING };
         let early = Timestamp::from_seconds(1_059);
         assert_eq!(settle(claim(), OnAmbiguous::Resend, proof, TIMERS, early), None);
         let late = Timestamp::from_seconds(1_060);
@@ -345,7 +367,7 @@ mod tests {
 
     #[test]
     fn any_report_settles_at_once() {
-        let echoed = Evidence { reported: Some(DeliveryStatus::Failed), watermark: None };
+        let echoed = Evidence { reported: Some(DeliveryStatus::Failed), ..NOTHING };
         assert_eq!(
             settle(claim(), OnAmbiguous::Fail, echoed, TIMERS, claim().at),
             Some(Happening::Reported(DeliveryStatus::Failed))

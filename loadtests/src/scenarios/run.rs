@@ -37,6 +37,9 @@ pub struct Driver<'a> {
     pub receiver: Option<&'a Receiver>,
 }
 
+/// Resident memory of each process before any load, in MB.
+pub type AtRest = BTreeMap<&'static str, f64>;
+
 /// One run, before what a scenario itself looks for is added.
 #[derive(Debug)]
 pub struct Measured {
@@ -45,7 +48,7 @@ pub struct Measured {
 }
 
 impl Driver<'_> {
-    pub async fn at_rest(&self) -> Result<BTreeMap<&'static str, f64>> {
+    pub async fn at_rest(&self) -> Result<AtRest> {
         sleep(REST).await;
         let resident = |process: &Watched| Ok((process.name, ratio(process.mark()?.resident_kb, 1024)));
         self.processes.iter().map(resident).collect()
@@ -143,8 +146,7 @@ pub struct Report {
     pub target: String,
     pub options: Value,
     pub machine: Value,
-    /// Before any load.
-    pub resident_mb_at_rest: BTreeMap<&'static str, f64>,
+    pub resident_mb_at_rest: AtRest,
     pub runs: Vec<Run>,
 }
 

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::endpoint::Endpoint;
-use super::run::{Driver, Report};
+use super::run::{AtRest, Driver, Measured, Report};
 use crate::api::{self, Api};
 use crate::drive::Shots;
 use crate::options::SteadySend;
-use crate::report::{self, Faults};
+use crate::report::{self, Faults, Run};
 use crate::target::{Number, Target};
 use crate::wire::Request;
 
@@ -77,6 +77,22 @@ impl Shots for Texts {
 pub async fn run(options: &SteadySend) -> Result<bool> {
     let target = Target::reach(&options.target).await?;
     let endpoint = Endpoint::register(&target.gateway).await?;
+    report::tell(&format!("steady_send against {}", target.kind));
+    let measured = measure(options, &target, &endpoint).await;
+    endpoint.remove(&target.gateway).await?;
+    let target = target.stop().await;
+    let (resident_mb_at_rest, runs) = measured?;
+    let chosen = json!({
+        "load": options.load, "numbers": options.target.numbers, "recipients": options.recipients,
+        "text_length": options.text_length, "idempotency_keys": !options.without_idempotency_keys,
+        "settings": options.target.setting,
+    });
+    let machine = report::machine();
+    let scenario = "steady_send";
+    Report { scenario, target, options: chosen, machine, resident_mb_at_rest, runs }.print()
+}
+
+async fn measure(options: &SteadySend, target: &Target, endpoint: &Endpoint) -> Result<(AtRest, Vec<Run>)> {
     let driver = Driver {
         address: target.address,
         load: &options.load,
@@ -85,34 +101,18 @@ pub async fn run(options: &SteadySend) -> Result<bool> {
         processes: &target.processes,
         receiver: Some(&endpoint.receiver),
     };
-    report::tell(&format!("steady_send against {}", target.kind));
-    let resident_mb_at_rest = driver.at_rest().await?;
-    driver.warm_up(Arc::new(Texts::new(&target, options))).await?;
+    let at_rest = driver.at_rest().await?;
+    driver.warm_up(Arc::new(Texts::new(target, options))).await?;
     let mut runs = Vec::new();
     for number in 1..=options.load.repeat {
         let before = api::end_of_sent(&target.sandbox).await?;
-        let mut measured = driver.measure(Arc::new(Texts::new(&target, options))).await?;
-        look_at_sandbox(&target.sandbox, before, &measured.ids, &mut measured.run.faults).await?;
-        look_at_statuses(&target.gateway, &measured.ids, &mut measured.run.faults).await?;
-        report::tell(&format!("run {number}\n{}", report::in_words(&measured.run)));
-        runs.push(measured.run);
+        let Measured { mut run, ids } = driver.measure(Arc::new(Texts::new(target, options))).await?;
+        look_at_sandbox(&target.sandbox, before, &ids, &mut run.faults).await?;
+        look_at_statuses(&target.gateway, &ids, &mut run.faults).await?;
+        report::tell(&format!("run {number}\n{}", report::in_words(&run)));
+        runs.push(run);
     }
-    endpoint.remove(&target.gateway).await?;
-    let kind = target.stop().await;
-    let chosen = json!({
-        "load": options.load, "numbers": options.target.numbers, "recipients": options.recipients,
-        "text_length": options.text_length, "idempotency_keys": !options.without_idempotency_keys,
-        "settings": options.target.setting,
-    });
-    let report = Report {
-        scenario: "steady_send",
-        target: kind,
-        options: chosen,
-        machine: report::machine(),
-        resident_mb_at_rest,
-        runs,
-    };
-    report.print()
+    Ok((at_rest, runs))
 }
 
 async fn look_at_sandbox(sandbox: &Api, after: u64, ids: &[String], faults: &mut Faults) -> Result<()> {

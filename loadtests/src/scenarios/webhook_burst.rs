@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use super::endpoint::Endpoint;
-use super::run::{Driver, Report};
+use super::run::{AtRest, Driver, Report};
 use crate::drive::Shots;
 use crate::options::WebhookBurst;
-use crate::report;
+use crate::report::{self, Run};
 use crate::signature;
 use crate::target::{Number, Target};
 use crate::wire::Request;
@@ -78,40 +78,44 @@ pub async fn run(options: &WebhookBurst) -> Result<bool> {
     let target = Target::reach(&options.target).await?;
     let endpoint =
         if options.without_endpoint { None } else { Some(Endpoint::register(&target.gateway).await?) };
+    report::tell(&format!("webhook_burst against {}", target.kind));
+    let measured = measure(options, &target, endpoint.as_ref()).await;
+    if let Some(endpoint) = endpoint {
+        endpoint.remove(&target.gateway).await?;
+    }
+    let target = target.stop().await;
+    let (resident_mb_at_rest, runs) = measured?;
+    let chosen = json!({
+        "load": options.load, "numbers": options.target.numbers, "batch": options.batch,
+        "endpoint": !options.without_endpoint, "settings": options.target.setting,
+    });
+    let machine = report::machine();
+    let scenario = "webhook_burst";
+    Report { scenario, target, options: chosen, machine, resident_mb_at_rest, runs }.print()
+}
+
+async fn measure(
+    options: &WebhookBurst,
+    target: &Target,
+    endpoint: Option<&Endpoint>,
+) -> Result<(AtRest, Vec<Run>)> {
     let driver = Driver {
         address: target.address,
         load: &options.load,
         weight: options.batch,
         events_each: 1,
         processes: &target.processes,
-        receiver: endpoint.as_ref().map(|endpoint| &endpoint.receiver),
+        receiver: endpoint.map(|endpoint| &endpoint.receiver),
     };
-    report::tell(&format!("webhook_burst against {}", target.kind));
-    let resident_mb_at_rest = driver.at_rest().await?;
-    driver.warm_up(Arc::new(Webhooks::new(&target, options)?)).await?;
+    let at_rest = driver.at_rest().await?;
+    driver.warm_up(Arc::new(Webhooks::new(target, options)?)).await?;
     let mut runs = Vec::new();
     for number in 1..=options.load.repeat {
-        let measured = driver.measure(Arc::new(Webhooks::new(&target, options)?)).await?;
+        let measured = driver.measure(Arc::new(Webhooks::new(target, options)?)).await?;
         report::tell(&format!("run {number}\n{}", report::in_words(&measured.run)));
         runs.push(measured.run);
     }
-    if let Some(endpoint) = endpoint {
-        endpoint.remove(&target.gateway).await?;
-    }
-    let kind = target.stop().await;
-    let chosen = json!({
-        "load": options.load, "numbers": options.target.numbers, "batch": options.batch,
-        "endpoint": !options.without_endpoint, "settings": options.target.setting,
-    });
-    let report = Report {
-        scenario: "webhook_burst",
-        target: kind,
-        options: chosen,
-        machine: report::machine(),
-        resident_mb_at_rest,
-        runs,
-    };
-    report.print()
+    Ok((at_rest, runs))
 }
 
 #[cfg(test)]

@@ -385,8 +385,8 @@ mod tests {
 
     #[test]
     fn a_link_lives_no_longer_than_configured() {
-        assert_eq!(lifetime(None, 600), Ok(Duration::from_secs(600)));
-        assert_eq!(lifetime(Some(60), 600), Ok(Duration::from_secs(60)));
+        assert_eq!(lifetime(None, 600), Ok(Duration::from_mins(10)));
+        assert_eq!(lifetime(Some(60), 600), Ok(Duration::from_mins(1)));
         assert!(lifetime(Some(601), 600).is_err());
         assert!(lifetime(Some(59), 600).is_err());
     }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_gets_a_page_and_a_program_json() {
+    fn a_person_gets_a_page_and_a_program_json() {
         let wants = |accept: &'static str, sends: &'static str| {
             let request =
                 TestRequest::default().insert_header((ACCEPT, accept)).insert_header((CONTENT_TYPE, sends));

@@ -6,11 +6,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use domain::onboarding::{OnboardingSession, SessionStatus, TransportChoice};
 
 use super::answer;
-use super::browser::{self, Browser};
 use super::flow::{self, View};
 use super::path;
 use super::refusal::{Notice, Refusal};
 use super::session::{self, cookie_lifetime, expire};
+use super::visitor::{self, Browser};
 use crate::http::state::AppState;
 use crate::random_token::{RandomToken, digest};
 
@@ -48,7 +48,7 @@ async fn bind(
         return Err(Notice::OtherBrowser.into());
     }
     let mut response = onward(&bound, request);
-    let cookie = browser::cookie(token.expose(), state.is_https(), cookie_lifetime(state, &bound));
+    let cookie = visitor::cookie(token.expose(), state.is_https(), cookie_lifetime(state, &bound));
     response.add_cookie(&cookie).map_err(|_| Notice::Unavailable)?;
     Ok(response)
 }

@@ -16,7 +16,6 @@
 mod answer;
 mod assets;
 mod begin;
-mod browser;
 mod callback;
 mod flow;
 mod headers;
@@ -31,6 +30,7 @@ mod signup;
 mod status;
 mod texts;
 mod views;
+mod visitor;
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, FormConfig, JsonConfig, ServiceConfig};

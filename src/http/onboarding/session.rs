@@ -10,11 +10,11 @@ use domain::onboarding::{OnboardingSession, SessionStatus};
 use serde_json::json;
 
 use super::answer;
-use super::browser::Browser;
 use super::flow;
 use super::limit::{self, Cost};
 use super::refusal::{Notice, Refusal};
 use super::texts::Lang;
+use super::visitor::Browser;
 use crate::http::error::Chain;
 use crate::http::state::AppState;
 

@@ -18,6 +18,7 @@ use super::eventually;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const WIDTH: u64 = 360;
+const NARROWEST: u64 = 320;
 const HEIGHT: u64 = 740;
 
 /// Chromium and its driver, by the paths that `scripts/test` finds.
@@ -152,7 +153,7 @@ impl Browser {
     }
 
     /// Waits for the provider's window and looks at it. Answers the page that opened it.
-    pub(crate) async fn into_window(&self) -> WindowHandle {
+    pub(crate) async fn to_window(&self) -> WindowHandle {
         let page = self.client.window().await.expect("a window");
         let window = eventually("a window opens", PATIENCE, || async {
             let windows = self.client.windows().await.map_err(|error| error.to_string())?;
@@ -171,10 +172,22 @@ impl Browser {
         self.client.close_window().await.expect("the window closes");
     }
 
-    /// Nothing can be scrolled sideways.
-    pub(crate) async fn fits(&self) {
+    /// Nothing can be scrolled sideways, on a narrower phone neither.
+    async fn fits(&self) {
         let wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        assert_eq!(self.run(wide).await, 0, "{} is wider than the phone", self.address().await);
+        for width in [NARROWEST, WIDTH] {
+            self.screen(width).await;
+            assert_eq!(self.run(wide).await, 0, "{} is wider than {width}", self.address().await);
+        }
+    }
+
+    async fn screen(&self, width: u64) {
+        let size = json!({ "width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": true });
+        self.command("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
+    async fn command(&self, name: &'static str, parameters: Value) -> Value {
+        self.client.issue_cmd(Devtools { name, parameters }).await.expect("the browser obeys")
     }
 
     /// The whole page as a picture among the artefacts of the run.
@@ -183,8 +196,9 @@ impl Browser {
         let Ok(folder) = std::env::var("GATEWAY_TEST_ARTIFACTS") else { return };
         let height =
             self.run("return document.documentElement.scrollHeight").await.as_u64().unwrap_or(HEIGHT);
-        let shot = Capture { height: height.max(HEIGHT) };
-        let shot = self.client.issue_cmd(shot).await.expect("a picture");
+        let clip = json!({ "x": 0, "y": 0, "width": WIDTH, "height": height.max(HEIGHT), "scale": 1 });
+        let whole = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let shot = self.command("Page.captureScreenshot", whole).await;
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(shot["data"].as_str().expect("a picture"))
             .expect("base64");
@@ -192,23 +206,31 @@ impl Browser {
         std::fs::create_dir_all(&folder).expect("the artefacts' folder");
         std::fs::write(folder.join(format!("onboarding-{name}.png")), bytes).expect("the picture is kept");
     }
+
+    /// The same page in both languages; the second one stays.
+    pub(crate) async fn pictures(&self, name: &str, langs: [&str; 2]) {
+        for lang in langs {
+            self.tap(&format!("nav a[lang={lang}]")).await;
+            self.sees(&format!("html[lang={lang}] main")).await;
+            self.picture(&format!("{name}-{lang}")).await;
+        }
+    }
 }
 
-/// The driver's own picture ends at the edge of the screen.
+/// What the driver's own commands cannot do: its pictures, for one, end at the edge of the screen.
 #[derive(Debug)]
-struct Capture {
-    height: u64,
+struct Devtools {
+    name: &'static str,
+    parameters: Value,
 }
 
-impl WebDriverCompatibleCommand for Capture {
+impl WebDriverCompatibleCommand for Devtools {
     fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
         base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
     }
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        let clip = json!({ "x": 0, "y": 0, "width": WIDTH, "height": self.height, "scale": 1 });
-        let params = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-        let body = json!({ "cmd": "Page.captureScreenshot", "params": params });
+        let body = json!({ "cmd": self.name, "params": self.parameters });
         (http::Method::POST, Some(body.to_string()))
     }
 }

@@ -83,7 +83,7 @@ fn whatever_became_of_it_there_is_a_page_for_it() {
 }
 
 #[test]
-fn an_answer_is_taken_once_and_only_from_the_browser_that_asked() {
+fn an_answer_is_taken_once_and_only_from_where_it_was_asked_for() {
     let (mine, other) = (session(1, SessionStatus::Authorizing), session(2, SessionStatus::Authorizing));
     assert_eq!(admit(Some(&mine), Some(&mine)), Ok(()));
     assert_eq!(admit(Some(&mine), Some(&other)), Err(Untaken::Forged));

@@ -3,25 +3,24 @@
 //! Nothing here is tried again by itself: a code counts once, and what failed is the owner's to repeat. Whoever
 //! changes the session meanwhile (a second try, a cancellation) wins; these steps then stop at the next one.
 
+mod record;
 mod rows;
 
 use std::sync::Arc;
 
 use actix_web::web;
 use domain::business::Business;
-use domain::contracts::provider::{
-    Grant, OfferedNumber, Onboard, OnboardError, OnboardProblem, Provider, ProviderError,
-};
-use domain::contracts::store::StoreError;
-use domain::onboarding::{OnboardingSession, SessionStatus, Step, StepName, StepOutcome};
+use domain::contracts::provider::{Grant, OfferedNumber, Onboard, OnboardProblem, Provider};
+use domain::onboarding::{OnboardingSession, SessionStatus, StepName, StepOutcome};
 use domain::secret::AuthorizationCode;
 use domain::{AccessToken, ConnectionStatus, ProviderName};
+
+use record::Stop;
 
 use super::flow::{self, Hints, Registration};
 use super::problem::Problem;
 use super::refusal::{Notice, Refusal};
 use super::session;
-use crate::http::error::Chain;
 use crate::http::state::AppState;
 
 pub struct Signup {
@@ -30,40 +29,6 @@ pub struct Signup {
     onboard: Arc<dyn Onboard>,
     business: Business,
     session: OnboardingSession,
-}
-
-/// Why the steps ended before the last one.
-enum Stop {
-    Failed {
-        step: StepName,
-        problem: Problem,
-        error: Option<ProviderError>,
-    },
-    /// The session was changed by somebody else.
-    Overtaken,
-}
-
-impl Stop {
-    fn at(step: StepName, problem: impl Into<Problem>) -> Self {
-        Self::Failed { step, problem: problem.into(), error: None }
-    }
-
-    fn provider(step: StepName, error: OnboardError) -> Self {
-        Self::Failed { step, problem: error.problem.into(), error: Some(error.error) }
-    }
-
-    /// Ours to repair, not the owner's: logged here, and shown as such.
-    fn ours(step: StepName, error: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = %Chain(error), "a step of onboarding failed on our side");
-        Self::at(step, Problem::Unavailable)
-    }
-
-    fn store(step: StepName, error: &StoreError) -> Self {
-        match error {
-            StoreError::Taken { .. } => Self::at(step, Problem::NumberInUse),
-            _ => Self::ours(step, error),
-        }
-    }
 }
 
 /// The provider that a session is for.
@@ -191,7 +156,8 @@ impl Signup {
         self.abandon_others(&place).await;
         self.state.gateway.connection_saved(&connection).await;
         self.session.connection = Some(connection.id);
-        self.session.status = SessionStatus::Connected;
+        self.session.status =
+            self.session.status.to(SessionStatus::Connected).map_err(|_| Stop::Overtaken)?;
         self.session.problem = None;
         self.record(StepName::Connect, StepOutcome::Done).await?;
         session::announce(&self.state, &self.session).await;
@@ -210,61 +176,5 @@ impl Signup {
         self.write(StepName::ChooseNumber).await?;
         session::announce(&self.state, &self.session).await;
         Ok(())
-    }
-
-    // ---- Writing down ----
-
-    /// Records a step that was done, or stops.
-    async fn done<T>(&mut self, step: StepName, outcome: Result<T, OnboardError>) -> Result<T, Stop> {
-        let value = outcome.map_err(|error| Stop::provider(step, error))?;
-        self.record(step, StepOutcome::Done).await?;
-        Ok(value)
-    }
-
-    async fn record(&mut self, name: StepName, outcome: StepOutcome) -> Result<(), Stop> {
-        self.note(Step { name, outcome, at: self.state.clock.now(), problem: None, provider_error: None });
-        self.write(name).await
-    }
-
-    fn note(&mut self, step: Step) {
-        self.session.steps.retain(|before| before.name != step.name);
-        self.session.steps.push(step);
-    }
-
-    async fn write(&mut self, step: StepName) -> Result<(), Stop> {
-        match session::save(&self.state, &mut self.session).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Stop::Overtaken),
-            Err(error) => Err(Stop::store(step, &error)),
-        }
-    }
-
-    async fn end(mut self, outcome: Result<(), Stop>) -> OnboardingSession {
-        let (step, problem, error) = match outcome {
-            Ok(()) => return self.session,
-            Err(Stop::Overtaken) => {
-                tracing::info!(session.id = %self.session.id, "the session was changed meanwhile; its steps stop");
-                return self.session;
-            }
-            Err(Stop::Failed { step, problem, error }) => (step, problem, error),
-        };
-        tracing::warn!(
-            session.id = %self.session.id, step = flow::word(step), problem = problem.as_str(),
-            provider_error = error.as_ref().map(tracing::field::display), "a step of onboarding failed"
-        );
-        self.note(Step {
-            name: step,
-            outcome: StepOutcome::Failed,
-            at: self.state.clock.now(),
-            problem: Some(problem.as_str().to_owned()),
-            provider_error: error.and_then(|error| serde_json::to_value(error).ok()),
-        });
-        self.session.status = SessionStatus::Failed;
-        self.session.problem = Some(problem.as_str().to_owned());
-        self.explain_unfinished(problem).await;
-        if let Err(error) = session::change(&self.state, &mut self.session).await {
-            tracing::error!(session.id = %self.session.id, error = %Chain(&error), "a failed step could not be written down");
-        }
-        self.session
     }
 }

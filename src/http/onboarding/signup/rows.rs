@@ -8,7 +8,8 @@ use domain::{AccessToken, Connection, ConnectionStatus, ExposeSecret as _, Pin, 
 use gateway_actors::{SealError, column};
 use zeroize::Zeroizing;
 
-use super::{Signup, Stop};
+use super::Signup;
+use super::record::Stop;
 use crate::http::error::Chain;
 use crate::http::onboarding::flow;
 use crate::http::onboarding::problem::Problem;

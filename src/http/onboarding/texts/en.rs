@@ -41,7 +41,6 @@ pub(super) const TEXTS: Texts = Texts {
     not_available: "Not available yet",
     choose_official: "Connect official WhatsApp",
     about_unofficial: "Connect unofficial WhatsApp",
-
     unofficial_title: "Not available yet",
     unofficial_text: "Connecting WhatsApp from your own phone is not possible here yet. Nothing was changed.",
     unofficial_instead: "You can connect officially today. It takes a few minutes, and WhatsApp allows it.",
@@ -75,7 +74,6 @@ pub(super) const TEXTS: Texts = Texts {
         title: "Facebook cannot be reached",
         advice: "Look at your network, then try again. Or continue in this page.",
     },
-
     progress: Words {
         title: "Connecting your number",
         advice: "Please wait. This usually takes less than ten seconds.",
@@ -83,12 +81,10 @@ pub(super) const TEXTS: Texts = Texts {
     progress_slow: "This takes longer than usual. If nothing happens, start again: nothing is lost.",
     step_states: ["waiting", "in progress", "done", "not needed", "failed"],
     offline: "No network. We keep trying.",
-
     numbers_title: "Which number?",
     numbers_lead: "Facebook gave us several numbers. Choose the one to connect.",
     numbers_button: "Connect this number",
     number_unverified: "not confirmed yet",
-
     connected_title: "WhatsApp is connected",
     connected_lead: "You can send and receive messages with this number now.",
     name: "Name",

@@ -41,7 +41,6 @@ pub(super) const TEXTS: Texts = Texts {
     not_available: "Bado haipatikani",
     choose_official: "Unganisha WhatsApp rasmi",
     about_unofficial: "Unganisha WhatsApp isiyo rasmi",
-
     unofficial_title: "Bado haipatikani",
     unofficial_text: "Kuunganisha WhatsApp kutoka kwenye simu yako bado hakuwezekani hapa. Hakuna kilichobadilishwa.",
     unofficial_instead: "Unaweza kuunganisha kwa njia rasmi leo. Inachukua dakika chache, na WhatsApp inaruhusu.",
@@ -78,7 +77,6 @@ pub(super) const TEXTS: Texts = Texts {
         title: "Facebook haipatikani",
         advice: "Angalia mtandao wako, kisha jaribu tena. Au endelea kwenye ukurasa huu.",
     },
-
     progress: Words {
         title: "Namba yako inaunganishwa",
         advice: "Tafadhali subiri. Kwa kawaida haizidi sekunde kumi.",
@@ -86,12 +84,10 @@ pub(super) const TEXTS: Texts = Texts {
     progress_slow: "Inachukua muda kuliko kawaida. Kama hakuna kinachotokea, anza upya: hakuna kinachopotea.",
     step_states: ["inasubiri", "inaendelea", "tayari", "haihitajiki", "imeshindikana"],
     offline: "Hakuna mtandao. Tunaendelea kujaribu.",
-
     numbers_title: "Namba ipi?",
     numbers_lead: "Facebook imetupa namba kadhaa. Chagua ile ya kuunganisha.",
     numbers_button: "Unganisha namba hii",
     number_unverified: "bado haijathibitishwa",
-
     connected_title: "WhatsApp imeunganishwa",
     connected_lead: "Sasa unaweza kutuma na kupokea ujumbe kwa namba hii.",
     name: "Jina",
