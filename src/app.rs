@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -124,7 +125,9 @@ impl App {
 
     /// Accepts connections from here on.
     pub fn serve(self, public: TcpListener, operations: TcpListener) -> anyhow::Result<Serving> {
+        let leaving = Arc::new(AtomicBool::new(false));
         let parts = Operations {
+            leaving: Arc::clone(&leaving),
             gateway: self.state.gateway.clone(),
             store: Arc::clone(&self.state.store),
             metrics: self.metrics,
@@ -140,6 +143,7 @@ impl App {
         };
         Ok(Serving {
             state: self.state,
+            leaving,
             public: public_handle,
             operations: operations_handle,
             ended: actix_rt::spawn(ended),
@@ -150,6 +154,7 @@ impl App {
 /// The gateway at work.
 pub struct Serving {
     pub state: Data<AppState>,
+    leaving: Arc<AtomicBool>,
     public: ServerHandle,
     operations: ServerHandle,
     ended: actix_rt::task::JoinHandle<std::io::Result<()>>,
@@ -172,6 +177,7 @@ impl Serving {
                 Reason::ServerEnded
             }
         };
+        self.leaving.store(true, Ordering::Relaxed);
         tracing::info!(?reason, "stopping");
         Ok(reason)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use sandbox::Secret;
 
 use crate::app::{self, App};
 use crate::http::bind;
@@ -43,6 +44,15 @@ enum Command {
         /// Keep its state here; in memory when absent
         #[arg(long)]
         data_dir: Option<PathBuf>,
+        /// Where webhooks go, such as http://127.0.0.1:8080/webhooks/meta
+        #[arg(long)]
+        callback_url: Option<String>,
+        /// The pretend app's secret; a random one when absent
+        #[arg(long, env = "SANDBOX_APP_SECRET", hide_env_values = true)]
+        app_secret: Option<Secret>,
+        /// What it says in the handshake of its webhook; random when absent
+        #[arg(long, env = "SANDBOX_VERIFY_TOKEN", hide_env_values = true)]
+        verify_token: Option<Secret>,
     },
     /// Bring the schema of the database up to date
     Migrate(Files),
@@ -82,7 +92,13 @@ pub async fn run() -> anyhow::Result<()> {
             demo::run(demo::Arguments { listen, sandbox_listen, operations_listen, data_dir }).await
         }
         Command::Serve(files) => serve(&files).await,
-        Command::Sandbox { listen, data_dir } => sandbox(listen, data_dir).await,
+        Command::Sandbox { listen, data_dir, callback_url, app_secret, verify_token } => {
+            let mut config = sandbox::Config { listen, data_dir, ..sandbox::Config::default() };
+            config.app.callback_url = callback_url;
+            config.app.secret = app_secret;
+            config.app.verify_token = verify_token;
+            sandbox(config).await
+        }
         Command::Migrate(files) => migrate(&files).await,
         Command::CheckConfig(files) => {
             files.load()?.check()?;
@@ -114,9 +130,8 @@ async fn serve(files: &Files) -> anyhow::Result<()> {
     }
 }
 
-async fn sandbox(listen: SocketAddr, data_dir: Option<PathBuf>) -> anyhow::Result<()> {
+async fn sandbox(config: sandbox::Config) -> anyhow::Result<()> {
     telemetry::start_logging(&Settings::defaults()?.telemetry);
-    let config = sandbox::Config { listen, data_dir, ..sandbox::Config::default() };
     let running = sandbox::Sandbox::start(config).await.context("the sandbox does not start")?;
     print(&format!("ready {}\n", serde_json::json!({ "sandbox": format!("http://{}", running.address()) })))?;
     shutdown::asked().await?;

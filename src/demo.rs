@@ -74,6 +74,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         );
     }
     let data = &arguments.data_dir;
+    // In its own folder, unless the environment names another database.
     let store = serde_json::to_string(&format!("sqlite://{}", data.join("gateway.db").display()))?;
     let wishes = format!("{WISHES}\n[store]\nurl = {store}\n");
     let mut settings = Settings::load_with(&wishes, &[], std::env::vars())?.settings;
@@ -86,9 +87,6 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     aim(&mut settings, &sandbox)?;
     settings.server.listen = public.local_addr()?;
     settings.server.migrate_at_start = true;
-    // Its own folder, unless the operator of the demo named another database.
-    if std::env::var_os("GATEWAY__STORE__URL").is_none() {
-        }
     let app = App::compose(&settings, master_keys(data)?, Url::parse(&public_url)?).await?;
     let api_key = api_key(&app.state, data).await?;
     let seeded = sandbox.seed_connected(0).await.context("the sandbox's business")?;

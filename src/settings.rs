@@ -19,6 +19,7 @@ const NO_APP: &str = "[meta.apps.default]";
 const PREFIX: &str = "GATEWAY__";
 /// What an environment variable writes with commas.
 const LISTS: [&str; 3] = ["server.trusted_proxies", "meta.message_origins", "meta.allowed_bases"];
+const DATABASES: [&str; 3] = ["sqlite:", "postgres:", "postgresql:"];
 /// Below these nothing of a value is repeated, whatever is wrong with it.
 const SECRETS: [&str; 3] = ["store.url", "vault", "meta.apps"];
 
@@ -137,13 +138,16 @@ impl Settings {
 impl Loaded {
     /// Everything that `gateway serve` needs, and that would only be found out later.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let Settings { server, vault, meta, .. } = &self.settings;
+        let Settings { server, store, vault, meta, .. } = &self.settings;
         let mut found: Vec<Wrong> = Vec::new();
         if let Err(message) = server.checked_public_url() {
             found.push(wrong("server.public_url", message));
         }
         if let Err(errors) = server.validate() {
             found.extend(errors.iter().map(|(key, message)| wrong(&format!("server.{key}"), *message)));
+        }
+        if !DATABASES.iter().any(|scheme| store.url.expose_secret().starts_with(scheme)) {
+            found.push(wrong("store.url", "must start with sqlite: or postgres:"));
         }
         if let Err(error) = vault.key_ring() {
             found.push(error);

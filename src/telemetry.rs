@@ -68,6 +68,7 @@ pub fn start_metrics() -> Option<PrometheusHandle> {
     metrics::set_global_recorder(recorder).ok()?;
     gateway_actors::metrics::describe();
     providers::metrics::describe();
+    store::metrics::describe();
     crate::metrics::describe();
     Some(handle)
 }

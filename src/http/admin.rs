@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{self, Data, ServiceConfig};
@@ -17,6 +18,8 @@ pub struct Operations {
     pub gateway: Gateway,
     pub store: Arc<dyn Store>,
     pub metrics: Option<PrometheusHandle>,
+    /// Set when the process begins to leave, so that no new work is sent here.
+    pub leaving: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Operations {
@@ -36,12 +39,15 @@ async fn healthz() -> impl Responder {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// The process can do its work: the schema is ours, and so is the lease.
+/// The process can do its work: the schema is ours, so is the lease, and it stays.
 async fn readyz(operations: Data<Operations>) -> impl Responder {
     let store = matches!(operations.store.ready().await, Ok(true));
     let lease = operations.gateway.is_leased();
-    let body = json!({ "status": if store && lease { "ready" } else { "not_ready" }, "store": store, "lease": lease });
-    if store && lease { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+    let leaving = operations.leaving.load(Ordering::Relaxed);
+    let ready = store && lease && !leaving;
+    let status = if ready { "ready" } else { "not_ready" };
+    let body = json!({ "status": status, "store": store, "lease": lease, "leaving": leaving });
+    if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 
 async fn metrics(operations: Data<Operations>) -> impl Responder {

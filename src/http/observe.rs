@@ -99,7 +99,7 @@ fn finished<B>(response: &ServiceResponse<B>, id: &str, took: Duration) {
     let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
     let status = response.status().as_u16();
     let method = method_word(request.method());
-    let duration_ms = took.as_millis();
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     if status >= 500 || took > SLOW {
         tracing::warn!(
             request.id = id,

@@ -22,10 +22,10 @@ use super::error::Code;
                        Every POST takes an Idempotency-Key."
     ),
     paths(
-        messages::create,
-        messages::list,
-        messages::read,
-        messages::cancel,
+        messages::accept::create,
+        messages::lookup::list,
+        messages::lookup::read,
+        messages::lookup::cancel,
         businesses::create,
         businesses::list,
         businesses::read,
@@ -108,6 +108,18 @@ async fn problems() -> HttpResponse {
     }
     page.push_str("</dl></html>");
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/html; charset=utf-8")).body(page)
+}
+
+/// Method and path of everything that is described.
+#[cfg(test)]
+pub fn calls() -> Vec<(String, String)> {
+    let description: serde_json::Value = serde_json::from_str(&DESCRIPTION).unwrap();
+    let paths = description["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, calls)| {
+            calls.as_object().unwrap().keys().map(|method| (method.clone(), path.clone())).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[cfg(test)]

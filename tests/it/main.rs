@@ -3,6 +3,7 @@
 mod actors;
 mod bad_input;
 mod browser;
+mod deliveries;
 mod faults;
 mod isolation;
 mod journey;

@@ -6,14 +6,14 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod events;
 pub mod messages;
+mod onboarding_checks;
 pub mod onboarding_sessions;
 mod page;
-mod timeline;
 pub mod views;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, delete, get, patch, post};
-use actix_web::{HttpResponse, Resource};
+use actix_web::{HttpResponse, Resource, Scope};
 use domain::contracts::store::StoreError;
 use domain::ids::{BusinessRef, ConnectionId};
 use domain::{Business, Connection};
@@ -26,46 +26,41 @@ use super::state::AppState;
 pub use page::List;
 
 pub fn configure(cfg: &mut ServiceConfig) {
-    cfg.service(
-        web::scope("/v1")
-            .service(resource("/messages").route(get().to(messages::list)).route(post().to(messages::create)))
-            .service(resource("/messages/{id}").route(get().to(messages::read)))
-            .service(resource("/messages/{id}/cancel").route(post().to(messages::cancel)))
-            .service(
-                resource("/businesses")
-                    .route(get().to(businesses::list))
-                    .route(post().to(businesses::create)),
-            )
-            .service(
-                resource("/businesses/{id}")
-                    .route(get().to(businesses::read))
-                    .route(delete().to(businesses::erase)),
-            )
-            .service(resource("/onboarding-sessions").route(post().to(onboarding_sessions::create)))
-            .service(resource("/onboarding-sessions/{id}").route(get().to(onboarding_sessions::read)))
-            .service(
-                resource("/onboarding-sessions/{id}/cancel").route(post().to(onboarding_sessions::cancel)),
-            )
-            .service(resource("/connections").route(get().to(connections::list)))
-            .service(resource("/connections/{id}").route(get().to(connections::read)))
-            .service(resource("/connections/{id}/disconnect").route(post().to(connections::disconnect)))
-            .service(resource("/connections/{id}/reconnect").route(post().to(connections::reconnect)))
-            .service(
-                resource("/endpoints").route(get().to(endpoints::list)).route(post().to(endpoints::create)),
-            )
-            .service(
-                resource("/endpoints/{id}")
-                    .route(get().to(endpoints::read))
-                    .route(patch().to(endpoints::change))
-                    .route(delete().to(endpoints::remove)),
-            )
-            .service(resource("/events").route(get().to(events::list)))
-            .service(resource("/deliveries").route(get().to(deliveries::list)))
-            .service(resource("/deliveries/{id}/replay").route(post().to(deliveries::replay)))
-            .default_service(web::to(not_found))
-            .wrap(from_fn(with_api_key))
-            .wrap(from_fn(among_requests)),
-    );
+    cfg.service(routes().wrap(from_fn(with_api_key)).wrap(from_fn(among_requests)));
+}
+
+fn routes() -> Scope {
+    use messages::{accept, lookup};
+    web::scope("/v1")
+        .service(resource("/messages").route(get().to(lookup::list)).route(post().to(accept::create)))
+        .service(resource("/messages/{id}").route(get().to(lookup::read)))
+        .service(resource("/messages/{id}/cancel").route(post().to(lookup::cancel)))
+        .service(
+            resource("/businesses").route(get().to(businesses::list)).route(post().to(businesses::create)),
+        )
+        .service(
+            resource("/businesses/{id}")
+                .route(get().to(businesses::read))
+                .route(delete().to(businesses::erase)),
+        )
+        .service(resource("/onboarding-sessions").route(post().to(onboarding_sessions::create)))
+        .service(resource("/onboarding-sessions/{id}").route(get().to(onboarding_sessions::read)))
+        .service(resource("/onboarding-sessions/{id}/cancel").route(post().to(onboarding_sessions::cancel)))
+        .service(resource("/connections").route(get().to(connections::list)))
+        .service(resource("/connections/{id}").route(get().to(connections::read)))
+        .service(resource("/connections/{id}/disconnect").route(post().to(connections::disconnect)))
+        .service(resource("/connections/{id}/reconnect").route(post().to(connections::reconnect)))
+        .service(resource("/endpoints").route(get().to(endpoints::list)).route(post().to(endpoints::create)))
+        .service(
+            resource("/endpoints/{id}")
+                .route(get().to(endpoints::read))
+                .route(patch().to(endpoints::change))
+                .route(delete().to(endpoints::remove)),
+        )
+        .service(resource("/events").route(get().to(events::list)))
+        .service(resource("/deliveries").route(get().to(deliveries::list)))
+        .service(resource("/deliveries/{id}/replay").route(post().to(deliveries::replay)))
+        .default_service(web::to(not_found))
 }
 
 /// An address whose other methods are answered 405.
@@ -95,4 +90,41 @@ async fn connection(state: &AppState, caller: &Caller, id: ConnectionId) -> Resu
     found?
         .filter(|found| found.account == caller.account() && caller.sees(&found.business_reference))
         .ok_or(Problem::not_found())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::openapi;
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use actix_web::{App, http::Method};
+
+    #[actix_web::test]
+    async fn every_call_that_is_described_is_routed_and_asks_for_a_scope() {
+        let app = init_service(App::new().service(routes())).await;
+        let calls = openapi::calls();
+        assert!(calls.len() > 20, "{calls:?}");
+        for (method, path) in calls {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let request = TestRequest::with_uri(&path.replace("{id}", "x")).method(method.clone());
+            // Without the middleware that authenticates there is no caller, and so nobody may do anything.
+            let status = call_service(&app, request.to_request()).await.status();
+            assert_eq!(status, 401, "{method} {path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn another_method_is_405_and_another_address_404() {
+        let app = init_service(App::new().service(routes())).await;
+        for (method, path, expected) in [
+            (Method::DELETE, "/v1/messages", 405),
+            (Method::PUT, "/v1/endpoints/x", 405),
+            (Method::GET, "/v1/nothing", 404),
+            (Method::GET, "/v1/messages/x/y", 404),
+        ] {
+            let request = TestRequest::with_uri(path).method(method.clone());
+            let status = call_service(&app, request.to_request()).await.status();
+            assert_eq!(status, expected, "{method} {path}");
+        }
+    }
 }

@@ -10,16 +10,14 @@ use domain::business::NewBusiness;
 use domain::event::EventType;
 use domain::ids::{BusinessRef, ConnectionId, OnboardingSessionId};
 use domain::onboarding::{OnboardingSession, SessionStatus, Step, TransportChoice};
-use domain::recipient::normalise;
-use domain::{Business, ProviderName, Timestamp};
+use domain::{ProviderName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use url::Url;
 use utoipa::ToSchema;
 
 use super::businesses::{USUAL_LOCALE, language_of};
+use super::onboarding_checks as checks;
 use crate::http::auth::{Caller, May, scope};
-use crate::http::config::is_loopback;
 use crate::http::error::{Chain, Code, Problem};
 use crate::http::idempotency::{Key, Made, Request, once};
 use crate::http::json::{Ignored, Json, named};
@@ -28,10 +26,6 @@ use crate::random_token::RandomToken;
 
 /// Where the link leads; the pages know the session by the digest of what stands in it.
 const PAGE: &str = "/onboarding/whatsapp";
-const SHORTEST_LIFE: u64 = 60;
-const LONGEST_URI: usize = 2_048;
-/// Schemes that a browser runs, or reads from the machine it is on.
-const NOT_AN_APP: [&str; 7] = ["javascript", "data", "vbscript", "file", "blob", "about", "http"];
 /// How often another writer may come first.
 const TRIES: usize = 3;
 
@@ -173,13 +167,13 @@ pub async fn create(
 /// Makes the session, and its business when that is unknown. The answer holds the link, which is kept nowhere else.
 pub async fn open(state: &AppState, caller: &Caller, new: NewSession) -> Result<Made, Problem> {
     let now = state.clock.now();
-    let return_url = new.return_url.as_deref().map(checked_return_url).transpose()?;
-    let app_return_uri = new.app_return_uri.map(checked_app_uri).transpose()?;
+    let return_url = new.return_url.as_deref().map(checks::return_url).transpose()?;
+    let app_return_uri = new.app_return_uri.map(checks::app_uri).transpose()?;
     let locale = new.locale.as_deref().map(|tag| {
         language_of(tag).ok_or_else(|| Problem::field("locale", "invalid", "locale must be sw or en"))
     });
     let locale = locale.transpose()?.map(str::to_owned);
-    let lifetime = lifetime(new.expires_in, state.onboarding.session_lifetime_s)?;
+    let lifetime = checks::lifetime(new.expires_in, state.onboarding.session_lifetime_s)?;
     if new.provider.is_some_and(|provider| state.provider(provider).is_none()) {
         return Err(Problem::field("provider", "unsupported", "provider is not configured here"));
     }
@@ -191,7 +185,7 @@ pub async fn open(state: &AppState, caller: &Caller, new: NewSession) -> Result<
     }
     let first = NewBusiness::unnamed(new.business_id, locale.as_deref().unwrap_or(USUAL_LOCALE));
     let (business, _) = state.store.ensure_business(caller.account(), &first, now).await?;
-    let phone_hint = new.phone_hint.map(|text| checked_number(&text, &business)).transpose()?;
+    let phone_hint = new.phone_hint.map(|text| checks::number(&text, &business)).transpose()?;
     let secret = RandomToken::new().map_err(|error| Problem::internal("making a link", &error))?;
     let session = OnboardingSession {
         id: OnboardingSessionId::from_uuid(state.ids.next()),
@@ -220,50 +214,6 @@ pub async fn open(state: &AppState, caller: &Caller, new: NewSession) -> Result<
     let url = state.link(&format!("{PAGE}?session={}", secret.expose()));
     let made = Made::new(StatusCode::CREATED, &SessionView::new(session, Some(url), now))?;
     Ok(made.holding_secret_of(business.key))
-}
-
-fn lifetime(asked: Option<u64>, longest: u64) -> Result<Duration, Problem> {
-    match asked {
-        None => Ok(Duration::from_secs(longest)),
-        Some(seconds) if (SHORTEST_LIFE..=longest).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        Some(_) => {
-            let message = format!("expires_in must be from {SHORTEST_LIFE} to {longest} seconds");
-            Err(Problem::field("expires_in", "out_of_range", message))
-        }
-    }
-}
-
-/// The browser is sent there; whoever holds an API key chose it.
-fn checked_return_url(text: &str) -> Result<Url, Problem> {
-    let wrong = |message: &str| Problem::field("return_url", "invalid", message);
-    let url = Url::parse(text).ok().filter(|_| text.len() <= LONGEST_URI);
-    let url = url.ok_or_else(|| wrong("return_url must be an https address"))?;
-    let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    if !secure || url.host().is_none() {
-        return Err(wrong("return_url must be an https address; http is for loopback only"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("return_url must not contain a user or a password"));
-    }
-    Ok(url)
-}
-
-fn checked_app_uri(text: String) -> Result<String, Problem> {
-    let url = Url::parse(&text).ok().filter(|_| text.len() <= LONGEST_URI);
-    match url {
-        Some(url) if !NOT_AN_APP.contains(&url.scheme()) => Ok(text),
-        _ => Err(Problem::field(
-            "app_return_uri",
-            "invalid",
-            "app_return_uri must begin with the app's own scheme, or https",
-        )),
-    }
-}
-
-fn checked_number(text: &str, business: &Business) -> Result<String, Problem> {
-    normalise(text, business.country)
-        .map(|found| found.number.to_string())
-        .map_err(|invalid| Problem::fields(vec![invalid.in_field("phone_hint")]))
 }
 
 async fn session(state: &AppState, caller: &Caller, id: &str) -> Result<OnboardingSession, Problem> {
@@ -352,42 +302,5 @@ async fn announce(state: &AppState, session: &OnboardingSession) {
         .await;
     if let Err(error) = told {
         tracing::error!(session.id = %session.id, error = %Chain(&error), "an onboarding event is lost");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_browser_is_sent_to_https_or_loopback_only() {
-        for good in ["https://app.example/whatsapp?x=1", "http://127.0.0.1:3000/back", "http://localhost/x"] {
-            assert!(checked_return_url(good).is_ok(), "{good}");
-        }
-        for bad in
-            ["http://app.example/", "javascript:alert(1)", "https://u:p@app.example/", "app", "https:///x y"]
-        {
-            assert!(checked_return_url(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn an_app_is_called_by_a_scheme_of_its_own() {
-        for good in ["safarichat://whatsapp/return", "https://app.example/open", "com.example.app:/back"] {
-            assert!(checked_app_uri(good.to_owned()).is_ok(), "{good}");
-        }
-        for bad in
-            ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "file:///etc/passwd", "plain"]
-        {
-            assert!(checked_app_uri(bad.to_owned()).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_link_lives_no_longer_than_configured() {
-        assert_eq!(lifetime(None, 600), Ok(Duration::from_mins(10)));
-        assert_eq!(lifetime(Some(60), 600), Ok(Duration::from_mins(1)));
-        assert!(lifetime(Some(601), 600).is_err());
-        assert!(lifetime(Some(59), 600).is_err());
     }
 }

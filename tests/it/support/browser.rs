@@ -9,6 +9,7 @@ use fantoccini::elements::Element;
 use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -50,6 +51,8 @@ impl Programs {
 /// One profile of its own: a second one is a second person's browser.
 pub(crate) struct Browser {
     client: Client,
+    /// The browser's own process: a driver that is killed leaves it behind.
+    process: Option<Pid>,
     _driver: Child,
     _profile: TempDir,
 }
@@ -99,11 +102,15 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .expect("the browser starts");
-        Self { client, _driver: driver, _profile: profile }
+        let told = client.capabilities().and_then(|told| told.get("goog:processID")?.as_i64());
+        let process = told.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        assert!(process.is_some(), "the driver names the browser's process");
+        Self { client, process, _driver: driver, _profile: profile }
     }
 
-    pub(crate) async fn close(self) {
-        self.client.close().await.expect("the browser closes");
+    pub(crate) async fn close(mut self) {
+        self.client.clone().close().await.expect("the browser closes");
+        self.process = None;
     }
 
     pub(crate) async fn open(&self, address: &str) {
@@ -213,6 +220,15 @@ impl Browser {
             self.tap(&format!("nav a[lang={lang}]")).await;
             self.sees(&format!("html[lang={lang}] main")).await;
             self.picture(&format!("{name}-{lang}")).await;
+        }
+    }
+}
+
+/// A test that failed does not close its browser.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(process) = self.process {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
         }
     }
 }

@@ -1,33 +1,28 @@
-//! Messages: accepted here, durable when the answer is 202.
+//! `POST /v1/messages`: 202 means durable.
 
-use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path};
-use actix_web::{HttpResponse, http::header::CONTENT_TYPE};
-use domain::contracts::store::{MessageFilter, StoredMessage};
-use domain::delivery_status::DeliveryStatus;
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::Data;
 use domain::ids::{BusinessRef, ConnectionId, MessageId};
 use domain::message::MessageStatus;
-use domain::outbox::{OnAmbiguous, StateCode};
+use domain::outbox::OnAmbiguous;
 use domain::{FieldError, Priority, Timestamp};
 use gateway_actors::{
-    AcceptError, Acceptance, AcceptedMessage, Cancellation, IdempotencyKey, Refusal, Route, RouteError,
-    Submission, Target,
+    AcceptError, Acceptance, AcceptedMessage, IdempotencyKey, Refusal, Route, RouteError, Submission, Target,
 };
 use providers::cloud_api::{self, Options, Prepared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::time::Duration;
 use utoipa::ToSchema;
 
-use super::page::{List, collect};
-use super::timeline;
-use super::views::MessageView;
+use crate::http::api;
 use crate::http::auth::{Caller, May, scope};
-use crate::http::error::{Code, Problem};
-use crate::http::idempotency::{self, Key, Made, once, replay};
-use crate::http::json::{Ignored, Json, Query, named};
+use crate::http::error::{Chain, Code, Problem};
+use crate::http::idempotency::{self, Key, replay};
+use crate::http::json::Json;
 use crate::http::state::AppState;
 
 const ROUTE: &str = "POST /v1/messages";
@@ -177,7 +172,7 @@ async fn accept(
         }),
     };
     match state.gateway.accept(&route, submission).await.map_err(not_accepted)? {
-        Acceptance::New(message) => Ok(HttpResponse::build(StatusCode::ACCEPTED)
+        Acceptance::New(message) => Ok(HttpResponse::Accepted()
             .insert_header((CONTENT_TYPE, "application/json"))
             .body(answer(&message))),
         Acceptance::Replayed(record) => replay(state, &record, ROUTE, &body_hash.unwrap_or_default()).await,
@@ -228,7 +223,7 @@ async fn route(state: &AppState, caller: &Caller, new: &NewMessage) -> Result<Ro
     };
     if let (Target::Connection(id), true) = (&target, caller.is_restricted()) {
         // Before anything is said about it.
-        super::connection(state, caller, *id).await?;
+        api::connection(state, caller, *id).await?;
     }
     let immediate = new.mode == Mode::Immediate;
     let route = state.gateway.route(caller.account(), target, immediate).await.map_err(not_routed)?;
@@ -247,13 +242,13 @@ fn not_routed(error: RouteError) -> Problem {
         RouteError::Refused(Refusal::NotSending { status, .. }) => Problem::new(Code::ConnectionNotReady)
             .with_detail(format!("the number is {status}; with mode queued the message would wait for it")),
         RouteError::Unavailable(error) => {
-            tracing::warn!(error = %crate::http::error::Chain(&*error), "a message could not be routed");
+            tracing::warn!(error = %Chain(&*error), "a message could not be routed");
             Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1))
         }
     }
 }
 
-fn not_accepted(error: AcceptError) -> Problem {
+pub fn not_accepted(error: AcceptError) -> Problem {
     match error {
         AcceptError::Route(error) => not_routed(error),
         AcceptError::Overloaded { retry_after } => {
@@ -282,155 +277,6 @@ fn answer<const CORRECTED: bool, const NOT_MOBILE: bool>(message: &AcceptedMessa
     let (id, status, connection_id) = (*id, *status, *connection_id);
     let view = AcceptedView { id, status, connection_id, to, corrected: CORRECTED, not_mobile: NOT_MOBILE };
     serde_json::to_string(&view).unwrap_or_default()
-}
-
-async fn message(state: &AppState, caller: &Caller, id: &str) -> Result<StoredMessage, Problem> {
-    let found = state.store.message(caller.account(), named(id)?).await?;
-    found.filter(|found| caller.sees(&found.business_reference)).ok_or(Problem::not_found())
-}
-
-async fn shown(state: &AppState, message: StoredMessage) -> Result<MessageView, Problem> {
-    let about = [(message.connection, message.id)];
-    let (reports, written) =
-        futures_util::try_join!(state.store.reports(&about), state.store.timeline(message.id))?;
-    let reported = DeliveryStatus::of_reports(reports.iter().map(|report| report.status));
-    let timeline = timeline::merge(&message, written, &reports);
-    Ok(MessageView::new(message, reported, Some(timeline)))
-}
-
-/// Read a message with its history
-#[utoipa::path(
-    get,
-    path = "/v1/messages/{id}",
-    tag = "messages",
-    params(("id" = String, Path)),
-    responses((status = 200, body = MessageView), (status = 404, body = crate::http::error::ProblemBody)),
-)]
-pub async fn read(
-    caller: May<scope::MessagesRead>,
-    state: Data<AppState>,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let message = message(&state, &caller, &id).await?;
-    Ok(HttpResponse::Ok().json(shown(&state, message).await?))
-}
-
-/// List messages, newest first
-#[utoipa::path(
-    get,
-    path = "/v1/messages",
-    tag = "messages",
-    params(
-        ("business_id" = Option<String>, Query),
-        ("connection_id" = Option<String>, Query),
-        ("client_ref" = Option<String>, Query),
-        ("status" = Option<String>, Query),
-        ("limit" = Option<u32>, Query),
-        ("after" = Option<String>, Query),
-    ),
-    responses((status = 200, body = List<MessageView>)),
-)]
-pub async fn list(
-    caller: May<scope::MessagesRead>,
-    state: Data<AppState>,
-    mut query: Query,
-) -> Result<HttpResponse, Problem> {
-    let business: Option<BusinessRef> = query.parsed("business_id")?;
-    let connection: Option<ConnectionId> = query.parsed("connection_id")?;
-    let status = query.take("status").map(|word| status_of(&word)).transpose()?;
-    let (limit, after) = (query.limit()?, query.parsed("after")?);
-    let client_ref = query.take("client_ref");
-    query.done()?;
-    let mut filter =
-        MessageFilter { client_ref, state: status.and_then(stored_as), ..MessageFilter::default() };
-    if let Some(reference) = business {
-        filter.business = Some(super::business(&state, &caller, &reference).await?.key);
-    }
-    if let Some(id) = connection {
-        filter.connection = Some(super::connection(&state, &caller, id).await?.id);
-    }
-    let mut reported: HashMap<MessageId, DeliveryStatus> = HashMap::new();
-    let read = async |page| state.store.messages(caller.account(), &filter, page).await;
-    let visible = async |rows: &[StoredMessage]| {
-        let about: Vec<_> = rows.iter().map(|row| (row.connection, row.id)).collect();
-        for report in state.store.reports(&about).await? {
-            let status = reported.entry(report.message).or_insert(report.status);
-            *status = status.advanced_by(report.status);
-        }
-        Ok(rows
-            .iter()
-            .map(|row| {
-                let is = MessageStatus::of(row.state.code(), reported.get(&row.id).copied());
-                caller.sees(&row.business_reference) && status.is_none_or(|wanted| wanted == is)
-            })
-            .collect())
-    };
-    let (rows, next) = collect(after, limit, read, visible, |row| row.id).await?;
-    let data = rows
-        .into_iter()
-        .map(|row| {
-            let reported = reported.get(&row.id).copied();
-            MessageView::new(row, reported, None)
-        })
-        .collect();
-    Ok(HttpResponse::Ok().json(List { data, next: next.map(|id| id.to_string()) }))
-}
-
-fn status_of(word: &str) -> Result<MessageStatus, Problem> {
-    serde_json::from_value(Value::String(word.to_owned())).map_err(|_| {
-        Problem::field("status", "invalid", "status must be one of the ten statuses of a message")
-    })
-}
-
-/// In which state of the outbox messages of this status are, where there is one. What a provider reported lies
-/// beside the outbox, and a message that failed may have done so in either place.
-const fn stored_as(status: MessageStatus) -> Option<StateCode> {
-    match status {
-        MessageStatus::Accepted => Some(StateCode::Accepted),
-        MessageStatus::Sending => Some(StateCode::Sending),
-        MessageStatus::Ambiguous => Some(StateCode::Ambiguous),
-        MessageStatus::Retrying => Some(StateCode::RetryWait),
-        MessageStatus::Sent | MessageStatus::Delivered | MessageStatus::Read => Some(StateCode::Sent),
-        MessageStatus::Failed => None,
-        MessageStatus::Expired => Some(StateCode::Expired),
-        MessageStatus::Cancelled => Some(StateCode::Cancelled),
-    }
-}
-
-/// Cancel a message that is not being sent yet
-#[utoipa::path(
-    post,
-    path = "/v1/messages/{id}/cancel",
-    tag = "messages",
-    params(("id" = String, Path)),
-    responses(
-        (status = 200, body = MessageView),
-        (status = 409, description = "It is being sent, or is over", body = crate::http::error::ProblemBody),
-    ),
-)]
-pub async fn cancel(
-    caller: May<scope::MessagesWrite>,
-    state: Data<AppState>,
-    id: Path<String>,
-    key: Key,
-    body: Ignored,
-) -> Result<HttpResponse, Problem> {
-    let found = message(&state, &caller, &id).await?;
-    let route = format!("POST /v1/messages/{}/cancel", found.id);
-    let request = idempotency::Request { account: caller.account(), key, route, body: &body.0 };
-    once(&state, request, async {
-        match state.gateway.cancel(found.connection, found.id).await.map_err(not_accepted)? {
-            Cancellation::Cancelled => {}
-            Cancellation::TooLate if found.state.code() == StateCode::Cancelled => {}
-            Cancellation::TooLate => {
-                let detail = "the message is being sent, or is over: it can not be cancelled any more";
-                return Err(Problem::new(Code::StateConflict).with_detail(detail));
-            }
-        }
-        let cancelled = message(&state, &caller, &id).await?;
-        Made::new(StatusCode::OK, &shown(&state, cancelled).await?)
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -1,0 +1,5 @@
+//! Messages: accepted, looked at, cancelled.
+
+pub mod accept;
+pub mod lookup;
+mod timeline;
