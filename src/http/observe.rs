@@ -100,7 +100,7 @@ fn finished<B>(response: &ServiceResponse<B>, id: &str, took: Duration) {
     let status = response.status().as_u16();
     let method = method_word(request.method());
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    if status >= 500 || took > SLOW {
+    if status >= 500 || (took > SLOW && status < 400) {
         tracing::warn!(
             request.id = id,
             http.route = route,

@@ -99,7 +99,13 @@ fn refused(state: &AppState, request: &HttpRequest, error: &WebhookError) -> Pro
         WebhookError::Malformed => (Code::BadRequest, "malformed"),
     };
     metrics::webhook_refused(META.as_str(), reason);
-    let from = client_address::of(request, &state.server);
-    tracing::warn!(provider = META.as_str(), reason, client.address = ?from, "a webhook was refused");
+    match error {
+        // Anyone can send these all day; they are counted.
+        WebhookError::UnknownApp | WebhookError::SignatureMissing => {}
+        _ => {
+            let from = client_address::of(request, &state.server).map(tracing::field::display);
+            tracing::warn!(provider = META.as_str(), reason, client.address = from, "a webhook was refused");
+        }
+    }
     Problem::new(code).with_detail(error.to_string())
 }
