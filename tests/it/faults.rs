@@ -97,8 +97,8 @@ async fn a_rejection_fails_with_metas_words_and_a_throttle_is_retried() {
     faults(
         &demo,
         json!({ "rules": [
-            { "match": { "path": "messages", "to": "+255712000001" }, "times": 1, "do": { "error": { "code": 131051 } } },
-            { "match": { "path": "messages", "to": "+255712000002" }, "times": 1, "do": { "error": { "code": 131056 } } },
+            { "match": { "path": "messages", "to": "+255712000001" }, "times": 1, "do": { "error": { "code": 131_051 } } },
+            { "match": { "path": "messages", "to": "+255712000002" }, "times": 1, "do": { "error": { "code": 131_056 } } },
         ] }),
     )
     .await;
@@ -114,7 +114,7 @@ async fn a_rejection_fails_with_metas_words_and_a_throttle_is_retried() {
 async fn order_to_one_recipient_survives_a_retry() {
     let demo = Demo::start_with(&TIMERS).await;
     let to = "+255712000009";
-    faults(&demo, json!({ "rules": [{ "match": { "path": "messages", "to": to }, "times": 1, "do": { "error": { "code": 131056 } } }] })).await;
+    faults(&demo, json!({ "rules": [{ "match": { "path": "messages", "to": to }, "times": 1, "do": { "error": { "code": 131_056 } } }] })).await;
     let mut ids = Vec::new();
     for n in 0..5 {
         ids.push(send(&demo, &text_message(&demo.ready.business_id, to, &format!("number {n}"))).await);

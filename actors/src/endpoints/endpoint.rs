@@ -36,11 +36,18 @@ pub(crate) struct EndpointActor {
     /// Where the next reading of the stream begins.
     read_to: i64,
     reading: bool,
-    /// There may be more behind `read_to`.
-    more: bool,
+    wanted: Wanted,
     retrying: bool,
-    /// The next reading is a look that no hint asked for.
-    looking: bool,
+}
+
+/// Why the stream should be read once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    No,
+    /// There may be more behind `read_to`.
+    More,
+    /// Nobody said so: a look from time to time.
+    Look,
 }
 
 /// One event of the stream on its way, or one that failed before.
@@ -60,9 +67,8 @@ impl EndpointActor {
             progress: Progress::at(cursor),
             read_to: cursor,
             reading: false,
-            more: true,
+            wanted: Wanted::More,
             retrying: false,
-            looking: false,
         }
     }
 
@@ -90,17 +96,16 @@ impl EndpointActor {
     }
 
     fn read(&mut self, ctx: &mut Context<Self>) {
-        if self.reading || !self.more || self.secret.is_none() || self.room() == 0 {
+        if self.reading || self.wanted == Wanted::No || self.secret.is_none() || self.room() == 0 {
             return;
         }
         self.reading = true;
-        self.more = false;
         let limit = READ.min(u32::try_from(self.room()).unwrap_or(READ));
         let (store, endpoint, after) =
             (Arc::clone(&self.services.store), self.endpoint.clone(), self.read_to);
         let business = self.endpoint.business.as_ref().map(|(key, _)| *key);
         // An endpoint that hears of nothing still moves along, so that a look never begins in the distant past.
-        let idle = std::mem::take(&mut self.looking);
+        let idle = std::mem::replace(&mut self.wanted, Wanted::No) == Wanted::Look;
         let reading = async move {
             let end = if idle { Some(store.last_event().await?) } else { None };
             let events = store.events_after(endpoint.account, business, after, limit).await?;
@@ -122,7 +127,9 @@ impl EndpointActor {
                     return;
                 }
             };
-            this.more |= events.len() == limit as usize;
+            if events.len() == limit as usize {
+                this.wanted = this.wanted.max(Wanted::More);
+            }
             for event in events {
                 this.read_to = event.seq;
                 if this.endpoint.wants(&event) {
@@ -260,8 +267,7 @@ impl Actor for EndpointActor {
         self.open_secret(ctx);
         ctx.run_interval(SAVE, Self::save);
         ctx.run_interval(LOOK, |this, ctx| {
-            this.more = true;
-            this.looking = true;
+            this.wanted = Wanted::Look;
             this.read(ctx);
             this.retry(ctx);
         });
@@ -277,7 +283,7 @@ impl Handler<News> for EndpointActor {
     type Result = ();
 
     fn handle(&mut self, _: News, ctx: &mut Self::Context) {
-        self.more = true;
+        self.wanted = self.wanted.max(Wanted::More);
         self.read(ctx);
     }
 }

@@ -113,7 +113,7 @@ async fn spawn(data: &Path, environment: &[(String, String)]) -> (Child, Ready) 
         .expect("the gateway binary starts");
     let stdout = process.stdout.take().expect("stdout is piped");
     let mut lines = BufReader::new(stdout).lines();
-    let first = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await;
+    let first = tokio::time::timeout(Duration::from_mins(1), lines.next_line()).await;
     let Ok(Ok(Some(line))) = first else {
         let log = std::fs::read_to_string(log_of(data)).unwrap_or_default();
         panic!("the demo did not get ready: {first:?}\n{log}");

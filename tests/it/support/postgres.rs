@@ -9,10 +9,13 @@ use tokio::process::Command;
 pub(crate) async fn fresh_database() -> Option<String> {
     let server = match std::env::var("GATEWAY_TEST_POSTGRES_URL") {
         Ok(server) => server,
-        Err(_) if std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_some() => {
+        Err(std::env::VarError::NotPresent)
+            if std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_some() =>
+        {
             panic!("GATEWAY_TEST_POSTGRES_URL is not set: run scripts/test")
         }
-        Err(_) => {
+        Err(std::env::VarError::NotUnicode(_)) => panic!("GATEWAY_TEST_POSTGRES_URL is not text"),
+        Err(std::env::VarError::NotPresent) => {
             #[expect(
                 clippy::print_stderr,
                 reason = "who runs a part of the tests should know what was left out"

@@ -26,7 +26,7 @@ pub(super) const TEXTS: Texts = Texts {
     official: Way {
         title: "Official WhatsApp",
         summary: "Through Meta, the company behind WhatsApp.",
-        cost: "Answering a customer within 24 hours is free. Meta charges for each message that you start.",
+        cost: "Meta charges for messages, by kind and country: promotions cost most.",
         needs: "A Facebook account, and a number that can receive an SMS or a call.",
         risk: "Low. WhatsApp allows it, as long as you write to people who want to hear from you.",
     },

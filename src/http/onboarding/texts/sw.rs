@@ -26,7 +26,7 @@ pub(super) const TEXTS: Texts = Texts {
     official: Way {
         title: "WhatsApp Rasmi",
         summary: "Kupitia Meta, kampuni yenye WhatsApp.",
-        cost: "Kumjibu mteja ndani ya saa 24 ni bure. Meta inatoza kwa kila ujumbe unaouanzisha wewe.",
+        cost: "Meta hutoza ujumbe kulingana na aina na nchi: matangazo ndiyo ghali zaidi.",
         needs: "Akaunti ya Facebook, na namba inayoweza kupokea SMS au simu.",
         risk: "Ndogo. WhatsApp inaruhusu, mradi unawaandikia watu wanaotaka kusikia kutoka kwako.",
     },
