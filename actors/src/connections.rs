@@ -1,31 +1,28 @@
 //! Moves a connection's status and tells the world.
 
 use domain::connection::{Connection, ConnectionStatus};
-use domain::contracts::store::Batch;
+use domain::contracts::store::{Batch, StoreError};
 use domain::event::{EventType, NewEvent, update_id};
 use serde_json::json;
 
 use crate::keychain::column;
 use crate::services::Services;
 
-/// Writes the status that `connection` carries where it is still `from`, and emits `connection.status`.
-pub(crate) async fn announce(services: &Services, connection: &Connection, from: ConnectionStatus) {
+/// Writes the status that `connection` carries where it is still `from`, and emits `connection.status`. False when
+/// somebody else moved it, and told so.
+pub(crate) async fn announce(
+    services: &Services,
+    connection: &Connection,
+    from: ConnectionStatus,
+) -> Result<bool, StoreError> {
     let now = services.clock.now();
-    let moved = services
-        .store
-        .move_connection(connection.id, from, connection.status, connection.reason.as_deref(), now)
-        .await;
-    match moved {
-        Ok(true) => {}
-        // Somebody else moved it, and told so.
-        Ok(false) => return,
-        Err(error) => {
-            tracing::error!(connection.id = %connection.id, %error, "the status of a connection could not be written");
-            return;
-        }
+    let (to, reason) = (connection.status, connection.reason.as_deref());
+    let moved = services.store.move_connection(connection.id, from, to, reason, now).await?;
+    if moved {
+        services.directory.forget_business(connection.account, &connection.business_reference).await;
+        emit(services, connection).await;
     }
-    services.directory.forget_business(connection.account, &connection.business_reference).await;
-    emit(services, connection).await;
+    Ok(moved)
 }
 
 /// Emits `connection.status` for the status that the connection has now.
@@ -48,6 +45,7 @@ pub(crate) async fn emit(services: &Services, connection: &Connection) {
         return;
     };
     let event = NewEvent {
+        with_transition: false,
         id,
         event_type: EventType::ConnectionStatus,
         account: connection.account,

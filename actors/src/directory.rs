@@ -32,7 +32,7 @@ pub struct Directory {
     businesses: Cache<BusinessId, Option<Arc<Entry>>>,
     /// The business of a connection, so that it can be forgotten with it.
     connections: Cache<ConnectionId, Option<BusinessId>>,
-    subjects: Cache<String, Vec<Arc<Connection>>>,
+    subjects: Cache<Subject, Vec<Arc<Connection>>>,
 }
 
 impl fmt::Debug for Directory {
@@ -87,11 +87,11 @@ impl Directory {
 
     /// Who a piece of news is for; nobody when the number or account is not ours.
     pub async fn subject(&self, subject: &Subject) -> Result<Vec<Arc<Connection>>, Arc<StoreError>> {
-        if let Some(known) = self.subjects.get(subject.id()).await {
+        if let Some(known) = self.subjects.get(subject).await {
             return Ok(known);
         }
         self.subjects
-            .try_get_with(subject.id().to_owned(), async {
+            .try_get_with(subject.clone(), async {
                 let found = match subject {
                     Subject::Number(id) => self.store.connection_by_graph_id(id).await?.into_iter().collect(),
                     Subject::Waba(id) => self.store.connections_of_waba(id).await?,

@@ -9,7 +9,7 @@ use domain::business::Business;
 use domain::clock::Timestamp;
 use domain::connection::{Connection, ConnectionStatus, ProviderName};
 use domain::contracts::provider::Update;
-use domain::contracts::store::{Accepted, Batch, IdempotencyRecord, NewMessage, StoreError};
+use domain::contracts::store::{Accepted, Batch, IdempotencyRecord, NewMessage, Page, StoreError};
 use domain::event::{EventType, NewEvent, update_id};
 use domain::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId};
 use domain::message::{MessageStatus, Priority};
@@ -25,7 +25,7 @@ use crate::ownership::{Leave, Ownership};
 use crate::router::{Locate, Route, RouteError, Router, Target};
 use crate::services::Services;
 use crate::supervisor::registry::{NoSlot, Registry, Running};
-use crate::supervisor::{DrainAll, NotRunning, Run, Supervisor};
+use crate::supervisor::{DrainAll, Forget, NotRunning, Run, Supervisor};
 use crate::writer::WriteError;
 
 /// A message to accept, checked and normalised already.
@@ -87,6 +87,16 @@ pub enum AcceptError {
     Seal(#[from] SealError),
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    #[error(transparent)]
+    Invalid(#[from] domain::connection::InvalidTransition),
+    #[error("the connection changed at the same moment")]
+    MovedMeanwhile,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 #[derive(Clone)]
 pub struct Gateway {
     pub(crate) services: Services,
@@ -146,6 +156,7 @@ impl Gateway {
             .keychain
             .seal(route.business.key, id.uuid(), column::MESSAGE_BODY, submission.json.as_bytes())
             .await?;
+        let on_ambiguous = policy(&submission, connection);
         let message = NewMessage {
             id,
             partition: connection.partition,
@@ -156,7 +167,7 @@ impl Gateway {
             recipient: answer.to.clone(),
             kind: submission.kind,
             state: OutboxState::NEW,
-            on_ambiguous: submission.on_ambiguous.unwrap_or_else(|| policy(submission.priority, connection)),
+            on_ambiguous,
             priority: submission.priority,
             client_ref: submission.client_ref,
             opaque: submission.opaque,
@@ -261,17 +272,19 @@ impl Gateway {
         crate::connections::emit(&self.services, connection).await;
     }
 
-    /// Moves a connection's status; false when it is not `from` any more.
+    /// Moves a connection's status.
     pub async fn move_connection(
         &self,
         connection: &Connection,
         to: ConnectionStatus,
         reason: Option<&str>,
-    ) -> Result<(), domain::connection::InvalidTransition> {
+    ) -> Result<(), MoveError> {
         let from = connection.status;
         let moved =
             Connection { status: from.to(to)?, reason: reason.map(str::to_owned), ..connection.clone() };
-        crate::connections::announce(&self.services, &moved, from).await;
+        if !crate::connections::announce(&self.services, &moved, from).await? {
+            return Err(MoveError::MovedMeanwhile);
+        }
         if let Some(running) = self.registry.get(connection.id) {
             let _ = running.address.send(Reload).await;
         }
@@ -282,11 +295,24 @@ impl Gateway {
         self.services.directory.forget_business(account, reference).await;
     }
 
-    /// A business was erased: nothing of it stays in memory.
-    pub async fn business_erased(&self, business: &Business) {
-        self.services.keychain.forget(business.key).await;
-        self.services.directory.forget_business(business.account, &business.reference).await;
-        let _ = self.endpoints.send(Refresh).await;
+    /// Erases a business: its keys first, so that nothing sealed for it can be opened again, then everything that
+    /// names it, and whatever of it stands in memory.
+    pub async fn erase_business(&self, business: &Business) -> Result<(), StoreError> {
+        let (gateway, business) = (self.clone(), business.clone());
+        // Away from the request: a caller that hangs up does not leave half of it undone.
+        let erasing = tokio::spawn(async move {
+            let services = &gateway.services;
+            let all = Page { after: None, limit: u32::MAX };
+            let connections = services.store.connections(business.account, Some(business.key), all).await?;
+            let erased = services.store.erase_business(business.key).await;
+            services.keychain.forget(business.key).await;
+            services.directory.forget_business(business.account, &business.reference).await;
+            let ids = connections.into_iter().map(|connection| connection.id).collect();
+            let _ = gateway.supervisor.send(Forget(ids)).await;
+            let _ = gateway.endpoints.send(Refresh).await;
+            erased
+        });
+        erasing.await.unwrap_or(Err(StoreError::Unreadable { what: "erasure" }))
     }
 
     /// Endpoints were added, changed or removed.
@@ -317,6 +343,7 @@ impl Gateway {
             .seal(business, id.uuid(), column::EVENT_BODY, data.to_string().as_bytes())
             .await?;
         let event = NewEvent {
+            with_transition: false,
             id,
             event_type,
             account,
@@ -378,8 +405,11 @@ impl Gateway {
     }
 }
 
-/// One-time codes, and everything on an unofficial transport, never go a second time.
-fn policy(priority: Priority, connection: &Connection) -> OnAmbiguous {
+/// One-time codes, and everything on an unofficial transport, never go a second time, whatever the caller wished. Nor
+/// do messages to a group: what is reported of them is reported member by member, which proves nothing yet.
+fn policy(submission: &Submission, connection: &Connection) -> OnAmbiguous {
     let official = connection.transport() == domain::Transport::Official;
-    if official && priority != Priority::Otp { OnAmbiguous::Resend } else { OnAmbiguous::Fail }
+    let group = matches!(submission.recipient, Recipient::Group(_));
+    let resendable = official && !group && submission.priority != Priority::Otp;
+    if resendable { submission.on_ambiguous.unwrap_or(OnAmbiguous::Resend) } else { OnAmbiguous::Fail }
 }

@@ -49,15 +49,17 @@ pub(crate) async fn ingest(
     let mut reported: Vec<ConnectionId> = Vec::new();
     for update in updates {
         let owners = services.directory.subject(&update.subject).await.map_err(IngestError::Store)?;
-        let Some(owner) = owners.first() else {
+        if owners.is_empty() {
             batch.quarantine.push(quarantine(services, provider, update, now).await?);
             continue;
-        };
-        let told = tell(update, owner, &ours);
-        if told.message.is_some() && !reported.contains(&owner.id) {
-            reported.push(owner.id);
         }
-        batch.events.push(seal(services, owner, told).await?);
+        for owner in listeners(&owners) {
+            let told = tell(update.clone(), owner, &ours);
+            if told.message.is_some() && !reported.contains(&owner.id) {
+                reported.push(owner.id);
+            }
+            batch.events.push(seal(services, owner, told).await?);
+        }
     }
     let quarantined = batch.quarantine.len() as u64;
     let committed = services.writer.write(batch).await?;
@@ -80,6 +82,20 @@ pub(crate) async fn ingest(
     Ok(Ingested { new, known, quarantined })
 }
 
+/// Who hears of a piece of news: a number has one owner, an account may be shared by several businesses, and each of
+/// them hears once, through a connection that lives if it has one.
+fn listeners(owners: &[Arc<Connection>]) -> Vec<&Connection> {
+    let mut heard: Vec<&Connection> = Vec::with_capacity(1);
+    for owner in owners {
+        match heard.iter_mut().find(|known| known.business == owner.business) {
+            Some(known) if !known.status.sends() && owner.status.sends() => *known = owner,
+            Some(_) => {}
+            None => heard.push(owner),
+        }
+    }
+    heard
+}
+
 /// An event in clear.
 struct Told {
     id: EventId,
@@ -92,7 +108,11 @@ struct Told {
 
 /// What an update tells the endpoints of its owner.
 fn tell(update: Update, owner: &Connection, ours: &HashMap<String, MessageId>) -> Told {
-    let about = update.subject.id().to_owned();
+    let about = match &update.subject {
+        Subject::Number(id) => id.clone(),
+        // The same news is an event of its own for each business of the account.
+        Subject::Waba(id) => format!("{id}:{}", owner.business.0),
+    };
     let plain = |event_type, key: &str, data| Told {
         id: update_id(update.at, &about, key),
         event_type,
@@ -158,6 +178,7 @@ async fn seal(services: &Services, owner: &Connection, told: Told) -> Result<New
     let body =
         services.keychain.seal(owner.business, told.id.uuid(), column::EVENT_BODY, text.as_bytes()).await?;
     Ok(NewEvent {
+        with_transition: false,
         id: told.id,
         event_type: told.event_type,
         account: owner.account,

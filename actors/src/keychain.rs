@@ -91,6 +91,8 @@ impl Keychain {
     /// Forgets what is remembered of an erased business.
     pub async fn forget(&self, owner: BusinessKey) {
         self.newest.invalidate(&owner).await;
+        // Old generations are few and rarely asked for.
+        self.older.invalidate_all();
     }
 
     async fn load_newest(&self, owner: BusinessKey) -> Result<Arc<DataKey>, SealError> {

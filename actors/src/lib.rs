@@ -39,7 +39,9 @@ mod writer;
 pub use clock::SystemClock;
 pub use connection::messages::{Cancellation, Observation};
 pub use endpoints::payload;
-pub use handle::{AcceptError, Acceptance, AcceptedMessage, Gateway, IdempotencyKey, Overview, Submission};
+pub use handle::{
+    AcceptError, Acceptance, AcceptedMessage, Gateway, IdempotencyKey, MoveError, Overview, Submission,
+};
 pub use inbox::{IngestError, Ingested};
 pub use keychain::{Keychain, SealError, column};
 pub use router::policy::{Choice, Refusal};

@@ -59,7 +59,6 @@ codes! {
     StateConflict = "state_conflict", CONFLICT, false, "The present state does not allow this";
     NoConnection = "no_connection", CONFLICT, false, "The business has no connected number";
     ConnectionNotReady = "connection_not_ready", CONFLICT, true, "The number does not send at the moment";
-    NumberInUse = "number_in_use", CONFLICT, false, "The number is connected elsewhere";
     SessionExpired = "session_expired", GONE, false, "The session is over";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, false, "The body is too large";
     UnsupportedMedia = "unsupported_media", UNSUPPORTED_MEDIA_TYPE, false, "The body must be JSON";
@@ -67,7 +66,6 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, true, "There were too many requests";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, false, "There are too many headers";
     Internal = "internal", INTERNAL_SERVER_ERROR, true, "Something went wrong on our side";
-    ProviderUnavailable = "provider_unavailable", BAD_GATEWAY, true, "The provider does not answer";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, true, "There is too much work at the moment";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, true, "The gateway cannot do this at the moment";
 }

@@ -8,6 +8,7 @@ use domain::message::MessageStatus::{Ambiguous, Cancelled, Expired, Failed, Retr
 use domain::{Clock, Priority};
 use gateway_actors::{Cancellation, SystemClock};
 
+use crate::support::eventually;
 use crate::support::tree::{Step, Tree, config};
 
 fn throttled() -> SendError {
@@ -115,4 +116,32 @@ async fn an_unknown_outcome_of_a_one_time_code_ends_without_a_second_post() {
         tree.accept_with("+255712000001", "123456", |submission| submission.priority = Priority::Otp).await;
     tree.reaches(id, Failed).await;
     assert_eq!(tree.posts().len(), 1);
+}
+
+#[actix_rt::test]
+async fn an_idle_connection_leaves_memory_and_comes_back_as_often_as_it_is_needed() {
+    let config = gateway_actors::Config { idle_after_s: 1, ..config() };
+    let tree = Tree::start(config, Arc::new(|_, _| Step::Accept)).await;
+    for round in 0..3 {
+        let id = tree.accept("+255712000001", &format!("round {round}")).await;
+        tree.reaches(id, Sent).await;
+        eventually("it has left memory", Duration::from_secs(10), || async {
+            let running = tree.gateway.overview().await.connections.len();
+            if running == 0 { Ok(()) } else { Err(running.to_string()) }
+        })
+        .await;
+    }
+    assert_eq!(tree.posts(), ["round 0", "round 1", "round 2"]);
+}
+
+#[actix_rt::test]
+async fn a_message_for_later_holds_up_nobody() {
+    let tree = Tree::start(config(), Arc::new(|_, _| Step::Accept)).await;
+    let soon = SystemClock.now().plus(Duration::from_secs(2));
+    let later =
+        tree.accept_with("+255712000001", "later", |submission| submission.send_at = Some(soon)).await;
+    let now = tree.accept("+255712000001", "now").await;
+    tree.reaches(now, Sent).await;
+    tree.reaches(later, Sent).await;
+    assert_eq!(tree.posts(), ["now", "later"]);
 }

@@ -81,6 +81,41 @@ async fn every_route_answers_404_for_what_another_business_owns() {
 }
 
 #[actix_rt::test]
+async fn an_idempotency_key_opens_no_answer_of_another_business() {
+    let demo = Demo::start().await;
+    let api = demo.api();
+    let neighbours = json!({ "id": "neighbour", "name": "Jirani", "country": "TZ" });
+    api.post("/v1/businesses", &neighbours).await.expect(201);
+    let neighbour = key_for(&demo, "neighbour").await;
+    let (business, connection) = (&demo.ready.business_id, &demo.ready.connection_id);
+    let url = "http://127.0.0.1:9/events";
+    let session = json!({ "business_id": business, "transport": "official" });
+    let message = text_message(business, "+255712345678", "mine");
+    let cases = [
+        ("/v1/endpoints".to_owned(), json!({ "url": url, "business_id": business }), 201, 404),
+        ("/v1/endpoints".to_owned(), json!({ "url": url }), 201, 422),
+        ("/v1/onboarding-sessions".to_owned(), session, 201, 404),
+        ("/v1/messages".to_owned(), message, 202, 404),
+        (format!("/v1/connections/{connection}/reconnect"), json!({}), 201, 404),
+        ("/v1/businesses".to_owned(), json!({ "id": business, "name": "Duka" }), 200, 404),
+    ];
+    for (index, (path, body, made, refused)) in cases.iter().enumerate() {
+        let send = async |api: &Api| {
+            let request = api.request(Method::POST, path).header("Idempotency-Key", format!("key-{index}"));
+            api.send(request.json(body)).await.expect("an answer")
+        };
+        let first = send(&api).await;
+        assert_eq!(first.status, *made, "{path}: {}", first.text);
+        let again = send(&api).await;
+        assert_eq!((again.status, &again.text), (first.status, &first.text), "{path} is replayed to its own");
+        let foreign = send(&neighbour).await;
+        assert_eq!(foreign.status, *refused, "{path} {body}: {}", foreign.text);
+        assert!(!foreign.headers.contains_key("idempotent-replayed"), "{path}");
+        assert!(!foreign.text.contains("whsec_"), "{path}");
+    }
+}
+
+#[actix_rt::test]
 async fn a_key_does_only_what_its_scopes_say_and_nothing_once_revoked() {
     let demo = Demo::start().await;
     let made = demo

@@ -2,12 +2,12 @@
 //! claims, posts and settles in `outbox`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
 use domain::clock::Timestamp;
-use domain::contracts::store::Accepted;
+use domain::contracts::store::{Accepted, Batch};
 use domain::ids::ConnectionId;
 use domain::outbox::{Happening, OutboxState};
 use tokio::sync::oneshot;
@@ -15,10 +15,11 @@ use tokio::sync::oneshot;
 use super::credentials::{self, LoadError, Opened};
 use super::lanes::{Admission, Entry, Lanes};
 use super::limiter::Limiter;
-use super::messages::{Cancel, Cancellation, Drain, Observation, Observe, Reload, Reported, Submit};
+use super::messages::{Cancel, Cancellation, Drain, Observation, Observe, Quit, Reload, Reported, Submit};
 use super::outbox::READ;
 use crate::metrics;
 use crate::services::Services;
+use crate::supervisor::registry::Work;
 use crate::supervisor::{ExitGuard, Idle};
 use crate::writer::WriteError;
 
@@ -31,8 +32,10 @@ pub(crate) struct Connection {
     pub(super) opened: Option<Opened>,
     pub(super) lanes: Lanes,
     pub(super) limiter: Limiter,
-    /// Shared with the handle: whether a report can matter to this actor.
-    pub(super) ambiguous: Arc<AtomicUsize>,
+    /// Shared with the registry.
+    work: Arc<Work>,
+    /// Rises with each reading of the credential, so that an old token's refusal is not held against a new one.
+    pub(super) opened_generation: u64,
     pub(super) reviewing: bool,
     pub(super) reading: bool,
     draining: Vec<oneshot::Sender<()>>,
@@ -42,12 +45,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(
-        id: ConnectionId,
-        services: Services,
-        ambiguous: Arc<AtomicUsize>,
-        guard: ExitGuard,
-    ) -> Self {
+    pub(crate) fn new(id: ConnectionId, services: Services, work: Arc<Work>, guard: ExitGuard) -> Self {
         let limiter = Limiter::new(&services.config.limiter, Arc::clone(&services.clock));
         let idle_since = services.clock.now();
         Self {
@@ -56,7 +54,8 @@ impl Connection {
             opened: None,
             lanes: Lanes::default(),
             limiter,
-            ambiguous,
+            work,
+            opened_generation: 0,
             reviewing: false,
             reading: false,
             draining: Vec::new(),
@@ -84,19 +83,28 @@ impl Connection {
     fn load(&mut self, ctx: &mut Context<Self>) {
         let (services, id) = (self.services.clone(), self.id);
         let first = self.opened.is_none();
+        let begun = self.lanes.snapshot();
         let loading = async move {
             let opened = credentials::load(&*services.store, &services.keychain, id).await?;
-            let rows = if first { services.store.unfinished(id, 0, READ).await? } else { Vec::new() };
+            if !first {
+                return Ok((opened, Vec::new()));
+            }
+            // What an earlier actor of this number handed to the writer is written before the rows are read.
+            services.writer.write(Batch::default()).await.map_err(|_| LoadError::Writer)?;
+            let rows = services.store.unfinished(id, 0, READ).await?;
             Ok::<_, LoadError>((opened, rows))
         };
         ctx.wait(loading.into_actor(self).map(move |loaded, this, ctx| match loaded {
             Ok((opened, rows)) => {
                 this.opened = Some(opened);
+                this.opened_generation += 1;
                 if first {
-                    this.take_rows(&rows, true, ctx);
+                    this.take_rows(&rows, begun, ctx);
                 }
                 this.pump(ctx);
             }
+            // Erased: there is nothing to start again for.
+            Err(LoadError::Missing) => ctx.stop(),
             Err(error) => {
                 tracing::warn!(connection.id = %this.id, %error, "the connection cannot be started");
                 this.start_over(ctx);
@@ -112,7 +120,8 @@ impl Connection {
 
     /// After anything changed: post what may go, look when to look again, finish a drain.
     pub(super) fn settle_down(&mut self, ctx: &mut Context<Self>) {
-        self.ambiguous.store(self.lanes.ambiguous_count(), Ordering::Release);
+        self.work.ambiguous.store(self.lanes.ambiguous_count(), Ordering::Release);
+        self.work.messages.store(self.lanes.work(), Ordering::Release);
         if !self.draining.is_empty() && self.lanes.in_flight() == 0 {
             for drained in self.draining.drain(..) {
                 let _ = drained.send(());
@@ -154,7 +163,7 @@ impl Connection {
             let idle_after = Duration::from_secs(self.services.config.idle_after_s);
             if now.since(self.idle_since) >= idle_after {
                 // Whether it may go is for the supervisor to say: somebody may be writing to it just now.
-                self.guard.tell(Idle(self.id));
+                self.guard.tell(Idle { id: self.id, address: ctx.address() });
                 self.idle_since = now;
             }
             self.settle_down(ctx);
@@ -206,7 +215,7 @@ impl Handler<Submit> for Connection {
             committed: false,
         };
         self.lanes.admit(entry, admission);
-        let batch = domain::contracts::store::Batch { messages: vec![*message], ..Default::default() };
+        let batch = Batch { messages: vec![*message], ..Default::default() };
         let written = self.services.writer.write(batch);
         Box::pin(written.into_actor(self).map(move |written, this, ctx| {
             let accepted = written.map(|mut committed| committed.messages.pop());
@@ -269,6 +278,14 @@ impl Handler<Drain> for Connection {
         Box::pin(async move {
             let _ = done.await;
         })
+    }
+}
+
+impl Handler<Quit> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Quit, ctx: &mut Self::Context) {
+        ctx.stop();
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) enum LoadError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Keys(#[from] SealError),
+    #[error("the writer does not answer")]
+    Writer,
 }
 
 pub(crate) async fn load(

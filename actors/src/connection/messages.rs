@@ -43,6 +43,11 @@ pub(crate) struct Reload;
 #[rtype(result = "()")]
 pub(crate) struct Drain;
 
+/// End as you are.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Quit;
+
 #[derive(Debug, Message)]
 #[rtype(result = "Observation")]
 pub(crate) struct Observe;

@@ -19,7 +19,7 @@ use domain::outbox::{Evidence, Happening, OutboxState, StateCode, settle};
 
 use super::actor::Connection;
 use super::history;
-use super::lanes::Entry;
+use super::lanes::{Entry, Snapshot};
 use super::messages::Cancellation;
 use super::retry::judge;
 use crate::keychain::{SealError, column};
@@ -49,6 +49,7 @@ impl Connection {
 
     fn dispatch(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
+        self.lanes.join_due(now);
         while self.may_post() {
             let Some(entry) = self.lanes.next_due(now) else { break };
             if entry.expires_at <= now {
@@ -83,7 +84,7 @@ impl Connection {
     pub(super) fn post(&mut self, id: MessageId, json: Option<String>, ctx: &mut Context<Self>) {
         let Some(OutboxState::Sending(claim)) = self.lanes.get(id).map(|entry| entry.state) else { return };
         let Some(opened) = self.opened.clone() else { return };
-        let services = self.services.clone();
+        let (services, generation) = (self.services.clone(), self.opened_generation);
         let echo = Echo { message: id, attempt: claim.attempt };
         let posting = async move {
             let connection = &opened.connection;
@@ -106,10 +107,12 @@ impl Connection {
             let request = SendRequest { graph_id, token, message: &json, echo };
             Posted::Answered(provider.send.send(request).await)
         };
-        ctx.spawn(posting.into_actor(self).map(move |posted, this, ctx| this.posted(id, posted, ctx)));
+        ctx.spawn(posting.into_actor(self).map(move |posted, this, ctx| {
+            this.posted(id, posted, generation, ctx);
+        }));
     }
 
-    fn posted(&mut self, id: MessageId, posted: Posted, ctx: &mut Context<Self>) {
+    fn posted(&mut self, id: MessageId, posted: Posted, generation: u64, ctx: &mut Context<Self>) {
         let Some(entry) = self.lanes.get(id).copied() else { return };
         let now = self.now();
         let error = match posted {
@@ -132,7 +135,7 @@ impl Connection {
         if let Some(pause) = verdict.pause_number {
             self.limiter.pause(pause);
         }
-        if verdict.token_dead {
+        if verdict.token_dead && generation == self.opened_generation {
             self.lose_token(&verdict.error, ctx);
         }
         if verdict.happening == Happening::Rejected {
@@ -255,9 +258,11 @@ impl Connection {
         let (store, connection) = (Arc::clone(&self.services.store), opened.connection.clone());
         let ids: Vec<MessageId> = ambiguous.iter().map(|(id, _)| *id).collect();
         let looking = async move {
+            // The proof first: a report of the message itself that arrives between the two reads must not be taken
+            // for a report of another one.
+            let watermark = store.status_watermark(connection.business, connection.id).await?;
             let asked: Vec<_> = ids.iter().map(|id| (connection.id, *id)).collect();
             let reports = store.reports(&asked).await?;
-            let watermark = store.status_watermark(connection.business, connection.id).await?;
             let mut policies = HashMap::new();
             for id in &ids {
                 if let Some(stored) = store.message(connection.account, *id).await? {
@@ -323,7 +328,7 @@ impl Connection {
             return;
         };
         self.reading = true;
-        let quiet = self.lanes.is_quiet();
+        let begun = self.lanes.snapshot();
         let (store, id) = (Arc::clone(&self.services.store), self.id);
         let reading = async move { store.unfinished(id, after, READ).await };
         ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
@@ -332,7 +337,7 @@ impl Connection {
                 this.start_over(ctx);
                 return;
             };
-            this.take_rows(&rows, quiet, ctx);
+            this.take_rows(&rows, begun, ctx);
             if rows.is_empty() {
                 // What is being committed just now asks for the next reading itself.
                 this.dispatch(ctx);
@@ -344,14 +349,14 @@ impl Connection {
 
     /// Takes rows into memory. A claim that no post of this actor belongs to is an orphan: its process is gone, and
     /// nobody knows whether it posted.
-    pub(super) fn take_rows(&mut self, rows: &[StoredMessage], quiet: bool, ctx: &mut Context<Self>) {
+    pub(super) fn take_rows(&mut self, rows: &[StoredMessage], begun: Snapshot, ctx: &mut Context<Self>) {
         let orphans: Vec<MessageId> = rows
             .iter()
             .filter(|row| row.state.code() == StateCode::Sending && self.lanes.get(row.id).is_none())
             .map(|row| row.id)
             .collect();
         let complete = rows.len() < READ as usize;
-        self.lanes.read(rows.iter().map(|row| (row.seq, entry_of(row))), complete, quiet);
+        self.lanes.read(rows.iter().map(|row| (row.seq, entry_of(row))), complete, begun);
         for orphan in orphans {
             if let Some(entry) = self.lanes.get(orphan).copied() {
                 self.settle(entry, Happening::ClaimOrphaned, "process_ended", None, None, ctx);
@@ -371,7 +376,11 @@ impl Connection {
         opened.connection.status = ConnectionStatus::Disconnected;
         opened.connection.reason = Some("token_invalid".to_owned());
         let (services, connection) = (self.services.clone(), opened.connection.clone());
-        let moving = async move { crate::connections::announce(&services, &connection, from).await };
+        let moving = async move {
+            if let Err(error) = crate::connections::announce(&services, &connection, from).await {
+                tracing::error!(connection.id = %connection.id, %error, "the status of a connection could not be written");
+            }
+        };
         ctx.spawn(moving.into_actor(self).map(|(), _, _| ()));
     }
 }
@@ -417,6 +426,7 @@ async fn end(
         .await
         .map_err(unavailable)?;
     let event = NewEvent {
+        with_transition: true,
         id: event_id,
         event_type: EventType::MessageStatus,
         account: connection.account,

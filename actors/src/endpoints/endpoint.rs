@@ -3,6 +3,7 @@
 //! A slow or dead endpoint holds up nobody else: each has its own reading, its own posts in flight and its own rows
 //! of failures. After a crash the events behind the saved cursor go out again under the same ids.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use domain::contracts::store::{Batch, DeliveryProgress};
 use domain::endpoint::{DeliveryState, Endpoint, FailedDelivery};
 use domain::event::StoredEvent;
 use domain::secret::SigningSecret;
+use uuid::Uuid;
 
 use super::payload;
 use super::progress::Progress;
@@ -37,7 +39,10 @@ pub(crate) struct EndpointActor {
     read_to: i64,
     reading: bool,
     wanted: Wanted,
-    retrying: bool,
+    /// Failed deliveries are being looked up.
+    looking_up: bool,
+    /// Failed deliveries that are under way again, so that none is under way twice.
+    retrying: HashSet<Uuid>,
 }
 
 /// Why the stream should be read once more.
@@ -68,7 +73,8 @@ impl EndpointActor {
             read_to: cursor,
             reading: false,
             wanted: Wanted::More,
-            retrying: false,
+            looking_up: false,
+            retrying: HashSet::new(),
         }
     }
 
@@ -87,6 +93,8 @@ impl EndpointActor {
             }
             Err(error) => {
                 tracing::error!(endpoint.id = %this.endpoint.id, %error, "the endpoint's secret cannot be opened");
+                // The next look at the list of endpoints starts it again.
+                ctx.stop();
             }
         }));
     }
@@ -184,17 +192,22 @@ impl EndpointActor {
             return;
         }
         let failure = self.failure(attempt, outcome);
-        let retry = attempt.earlier.is_some();
+        let retried = attempt.earlier.as_ref().map(|earlier| earlier.id);
         let writing =
             self.services.writer.write(Batch { failed_deliveries: vec![failure], ..Batch::default() });
         ctx.spawn(writing.into_actor(self).map(move |written, this, ctx| {
             // Only once its row exists may the cursor pass an event that was not taken.
-            if written.is_ok() && !retry {
-                this.progress.finished(seq);
-            } else if !retry {
-                ctx.stop();
+            match (retried, written) {
+                (Some(id), _) => {
+                    this.retrying.remove(&id);
+                    this.retry(ctx);
+                }
+                (None, Ok(_)) => {
+                    this.progress.finished(seq);
+                    this.read(ctx);
+                }
+                (None, Err(_)) => ctx.stop(),
             }
-            this.read(ctx);
         }));
     }
 
@@ -222,28 +235,31 @@ impl EndpointActor {
         }
     }
 
-    /// Deliveries that failed before and are due.
+    /// Deliveries that failed before and are due. They have a budget of their own, beside the stream's.
     fn retry(&mut self, ctx: &mut Context<Self>) {
-        if self.retrying || self.secret.is_none() {
+        let budget = self.services.config.deliveries_in_flight.get();
+        if self.looking_up || self.secret.is_none() || self.retrying.len() >= budget as usize {
             return;
         }
-        self.retrying = true;
+        self.looking_up = true;
         let (store, id, now) =
             (Arc::clone(&self.services.store), self.endpoint.id, self.services.clock.now());
-        let limit = self.services.config.deliveries_in_flight.get();
         let looking = async move {
             let mut attempts = Vec::new();
-            for earlier in store.due_deliveries(id, now, limit).await? {
+            for earlier in store.due_deliveries(id, now, budget * 2).await? {
                 if let Some(event) = store.event_by_seq(earlier.event_seq).await? {
                     attempts.push(Attempt { event, earlier: Some(earlier) });
                 }
             }
             Ok::<_, domain::contracts::store::StoreError>(attempts)
         };
-        ctx.spawn(looking.into_actor(self).map(|found, this, ctx| {
-            this.retrying = false;
+        ctx.spawn(looking.into_actor(self).map(move |found, this, ctx| {
+            this.looking_up = false;
             for attempt in found.unwrap_or_default() {
-                this.attempt(attempt, ctx);
+                let Some(id) = attempt.earlier.as_ref().map(|earlier| earlier.id) else { continue };
+                if this.retrying.len() < budget as usize && this.retrying.insert(id) {
+                    this.attempt(attempt, ctx);
+                }
             }
         }));
     }

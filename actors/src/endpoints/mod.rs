@@ -44,12 +44,12 @@ impl Endpoints {
     fn run(&mut self, endpoints: Vec<Endpoint>) {
         let mut old = std::mem::take(&mut self.running);
         for endpoint in endpoints {
-            let same = old
-                .remove(&endpoint.id)
-                .filter(|(known, address)| address.connected() && is_same(known, &endpoint));
-            let address = match same {
-                Some((_, address)) => address,
-                None => {
+            let address = match old.remove(&endpoint.id) {
+                Some((known, address)) if address.connected() && is_same(&known, &endpoint) => address,
+                outdated => {
+                    if let Some((_, address)) = outdated {
+                        close(&address);
+                    }
                     EndpointActor::new(self.services.clone(), Arc::clone(&self.deliver), endpoint.clone())
                         .start()
                 }
@@ -57,7 +57,7 @@ impl Endpoints {
             self.running.insert(endpoint.id, (endpoint, address));
         }
         for (_, address) in old.into_values() {
-            let _ = address.try_send(Close);
+            close(&address);
         }
     }
 
@@ -74,6 +74,15 @@ impl Endpoints {
             }
         }));
     }
+}
+
+/// An actor with timers lives until it is told to stop: dropping its address is not enough.
+fn close(address: &Addr<EndpointActor>) {
+    let telling = address.send(Close);
+    actix::spawn(async move {
+        // One that is gone already needs no telling.
+        let _ = telling.await;
+    });
 }
 
 /// Whether a running actor still does what the row says; the cursor is the actor's own.

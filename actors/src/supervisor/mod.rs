@@ -9,7 +9,6 @@ pub(crate) mod restart;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use actix::WeakAddr;
@@ -18,9 +17,10 @@ use domain::clock::Timestamp;
 use domain::ids::ConnectionId;
 
 use crate::connection::actor::Connection;
+use crate::connection::messages::{Drain, Quit};
 use crate::metrics;
 use crate::services::Services;
-use registry::{Registry, Running};
+use registry::{Registry, Running, Work};
 use restart::History;
 
 pub(crate) struct Supervisor {
@@ -32,6 +32,7 @@ pub(crate) struct Supervisor {
     draining: bool,
 }
 
+/// Times are boot time, which no step of the wall clock can stretch.
 struct Failed {
     history: History,
     not_before: Timestamp,
@@ -51,7 +52,7 @@ impl Supervisor {
         {
             return Ok(running);
         }
-        let now = self.services.clock.now();
+        let now = self.uptime();
         if let Some(failed) = self.failures.get(&id)
             && failed.not_before > now
         {
@@ -59,14 +60,18 @@ impl Supervisor {
         }
         let arbiter = &self.arbiters[self.next_arbiter % self.arbiters.len()];
         self.next_arbiter = self.next_arbiter.wrapping_add(1);
-        let ambiguous = Arc::new(AtomicUsize::new(0));
+        let work = Arc::new(Work::default());
         let guard = ExitGuard { id, supervisor: ctx.address().downgrade(), failed: false };
-        let (services, shared) = (self.services.clone(), Arc::clone(&ambiguous));
+        let (services, shared) = (self.services.clone(), Arc::clone(&work));
         let address =
             Connection::start_in_arbiter(arbiter, move |_| Connection::new(id, services, shared, guard));
-        let running = Running::new(address, ambiguous);
+        let running = Running::new(address, work);
         self.registry.insert(id, running.clone());
         Ok(running)
+    }
+
+    fn uptime(&self) -> Timestamp {
+        Timestamp::from_micros(0).plus(self.services.clock.boottime())
     }
 
     /// The periodic look: whatever a lost hint missed is found here.
@@ -124,17 +129,22 @@ impl Handler<Run> for Supervisor {
 /// The connection has had no work for a while.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Idle(pub(crate) ConnectionId);
+pub(crate) struct Idle {
+    pub(crate) id: ConnectionId,
+    /// Who says so: an older actor of the same number has no say about the present one.
+    pub(crate) address: Addr<Connection>,
+}
 
 impl Handler<Idle> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Idle(id): Idle, _: &mut Self::Context) {
+    fn handle(&mut self, Idle { id, address }: Idle, ctx: &mut Self::Context) {
         if let Some(running) = self.registry.get(id)
+            && running.address == address
             && running.close_if_unused()
         {
-            // The last address goes with the entry, and the actor with it.
             self.registry.remove(id);
+            quit(&address, ctx);
         }
     }
 }
@@ -167,7 +177,7 @@ impl Handler<Exited> for Supervisor {
         if how == Exit::Panicked {
             metrics::crashed();
         }
-        let now = self.services.clock.now();
+        let now = self.uptime();
         let failed = self
             .failures
             .entry(id)
@@ -181,6 +191,30 @@ impl Handler<Exited> for Supervisor {
     }
 }
 
+/// Ends these connections as they are: what they worked for is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Forget(pub(crate) Vec<ConnectionId>);
+
+impl Handler<Forget> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Forget(ids): Forget, ctx: &mut Self::Context) {
+        for id in ids {
+            if let Some(running) = self.registry.get(id) {
+                self.registry.remove(id);
+                quit(&running.address, ctx);
+            }
+        }
+    }
+}
+
+/// An actor with timers lives until it is told to stop: dropping its address is not enough.
+fn quit(address: &Addr<Connection>, ctx: &mut Context<Supervisor>) {
+    let quitting = address.send(Quit);
+    ctx.spawn(actix::fut::wrap_future::<_, Supervisor>(quitting).map(|_, _, _| ()));
+}
+
 /// Lets every connection finish what is in flight, and starts none.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -192,10 +226,10 @@ impl Handler<DrainAll> for Supervisor {
     fn handle(&mut self, _: DrainAll, _: &mut Self::Context) -> Self::Result {
         self.draining = true;
         let running = self.registry.all();
+        // All of them are told before any is waited for, so that none goes on claiming meanwhile.
+        let draining: Vec<_> = running.into_iter().map(|(_, running)| running.address.send(Drain)).collect();
         Box::pin(async move {
-            for (_, running) in running {
-                let _ = running.address.send(crate::connection::messages::Drain).await;
-            }
+            futures_util::future::join_all(draining).await;
         })
     }
 }

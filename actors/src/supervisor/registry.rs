@@ -18,8 +18,16 @@ pub(crate) const SLOTS: usize = 2_048;
 pub(crate) struct Running {
     pub(crate) address: Addr<Connection>,
     slots: Arc<Semaphore>,
-    /// How many of its messages are ambiguous: a report matters only then.
-    ambiguous: Arc<AtomicUsize>,
+    work: Arc<Work>,
+}
+
+/// What a connection has to do, as seen from outside. Kept by the connection, up to date whenever it has answered.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Messages on their way, in memory or still to be read.
+    pub(crate) messages: AtomicUsize,
+    /// Those whose outcome is not known: a report matters only then.
+    pub(crate) ambiguous: AtomicUsize,
 }
 
 /// Why a connection cannot be asked now.
@@ -32,8 +40,8 @@ pub(crate) enum NoSlot {
 }
 
 impl Running {
-    pub(crate) fn new(address: Addr<Connection>, ambiguous: Arc<AtomicUsize>) -> Self {
-        Self { address, slots: Arc::new(Semaphore::new(SLOTS)), ambiguous }
+    pub(crate) fn new(address: Addr<Connection>, work: Arc<Work>) -> Self {
+        Self { address, slots: Arc::new(Semaphore::new(SLOTS)), work }
     }
 
     /// A place in its queue, held until the question is answered.
@@ -44,17 +52,20 @@ impl Running {
         })
     }
 
-    /// Closes the queue if nobody is in it; afterwards the actor can go without anyone noticing.
+    /// Closes the queue if nobody is in it and nothing is on its way; afterwards nobody can write to the actor.
     pub(crate) fn close_if_unused(&self) -> bool {
         let all = u32::try_from(SLOTS).unwrap_or(u32::MAX);
         let Ok(permits) = self.slots.try_acquire_many(all) else { return false };
+        if self.work.messages.load(Ordering::Acquire) > 0 {
+            return false;
+        }
         self.slots.close();
         drop(permits);
         true
     }
 
     pub(crate) fn has_ambiguous(&self) -> bool {
-        self.ambiguous.load(Ordering::Acquire) > 0
+        self.work.ambiguous.load(Ordering::Acquire) > 0
     }
 }
 

@@ -64,6 +64,8 @@ pub struct NewEvent {
     pub message: Option<MessageId>,
     /// Set on [`EventType::MessageStatus`] when the word is a known one.
     pub status: Option<DeliveryStatus>,
+    /// Tells of the transition of `message` in the same batch: written only if that one was applied.
+    pub with_transition: bool,
     /// By the provider's clock where it told one.
     pub occurred_at: Timestamp,
     /// JSON members of `data`, as an object, sealed under the business and [`event_body_context`].

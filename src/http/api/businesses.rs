@@ -177,8 +177,7 @@ pub async fn erase(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let found = super::business(&state, &caller, &named(&id)?).await?;
-    state.store.erase_business(found.key).await?;
-    state.gateway.business_erased(&found).await;
+    state.gateway.erase_business(&found).await?;
     tracing::info!(business.id = %found.reference, "a business was erased");
     Ok(HttpResponse::NoContent().finish())
 }

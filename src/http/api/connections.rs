@@ -6,6 +6,7 @@ use actix_web::web::{Data, Path};
 use domain::ids::{BusinessRef, ConnectionId};
 use domain::onboarding::TransportChoice;
 use domain::{Connection, ConnectionStatus, Transport};
+use gateway_actors::MoveError;
 
 use super::onboarding_sessions::{NewSession, SessionView, open};
 use super::page::{List, collect};
@@ -92,7 +93,10 @@ pub async fn disconnect(
         if found.status != ConnectionStatus::Disconnected {
             let moved =
                 state.gateway.move_connection(&found, ConnectionStatus::Disconnected, Some(BY_OWNER)).await;
-            moved.map_err(|error| Problem::new(Code::StateConflict).with_detail(error.to_string()))?;
+            moved.map_err(|error| match error {
+                MoveError::Store(error) => error.into(),
+                refused => Problem::new(Code::StateConflict).with_detail(refused.to_string()),
+            })?;
         }
         let now = super::connection(&state, &caller, found.id).await?;
         Made::new(StatusCode::OK, &ConnectionView::from(now))

@@ -87,6 +87,7 @@ async fn events_of_many_writers_never_appear_behind_a_reader(store: Shared) {
 
 fn report(fixture: &Fixture, message: MessageId, status: DeliveryStatus, participant: &str) -> NewEvent {
     NewEvent {
+        with_transition: false,
         id: report_id(fixture.connection, message, status.as_str(), participant),
         event_type: EventType::MessageStatus,
         message: Some(message),

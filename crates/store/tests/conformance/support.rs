@@ -203,6 +203,7 @@ impl Fixture {
     /// An event of this business that is not committed yet.
     pub(crate) fn event(&self) -> NewEvent {
         NewEvent {
+            with_transition: false,
             id: EventId::from_uuid(unique_uuid()),
             event_type: EventType::MessageReceived,
             account: self.account,

@@ -154,9 +154,11 @@ pub fn registration(number: &OfferedNumber) -> Result<Registration, OnboardProbl
     }
 }
 
-/// The connection that a number becomes, if it is one already.
+/// The connection that a number becomes, if it is one already. A connection keeps its number for life: what waits in
+/// it would go out from the other number, and that number's news would prove what was never sent.
 pub fn place(
     business: BusinessKey,
+    graph_id: &str,
     holder: Option<&Connection>,
     replaced: Option<&Connection>,
     begun: Option<&Connection>,
@@ -164,8 +166,10 @@ pub fn place(
     if holder.is_some_and(|holder| holder.business != business) {
         return Err(Problem::NumberInUse);
     }
-    let ours = [holder, replaced, begun].into_iter().flatten();
-    Ok(ours.into_iter().find(|connection| connection.business == business).map(|connection| connection.id))
+    let fits = |connection: &&Connection| {
+        connection.business == business && connection.graph_id.as_deref().is_none_or(|id| id == graph_id)
+    };
+    Ok([holder, replaced, begun].into_iter().flatten().find(fits).map(|connection| connection.id))
 }
 
 /// The checklist: every step in its order, with what became of it.

@@ -168,11 +168,22 @@ fn a_number_of_another_business_is_refused_and_ones_own_keeps_its_connection() {
     let me = BusinessKey(1);
     let (mine, older, pending, theirs) =
         (connection(1, 1), connection(2, 1), connection(3, 1), connection(4, 2));
-    assert_eq!(place(me, Some(&theirs), Some(&mine), None), Err(Problem::NumberInUse));
-    assert_eq!(place(me, Some(&mine), Some(&older), Some(&pending)), Ok(Some(mine.id)));
-    assert_eq!(place(me, None, Some(&older), Some(&pending)), Ok(Some(older.id)));
-    assert_eq!(place(me, None, Some(&theirs), Some(&pending)), Ok(Some(pending.id)));
-    assert_eq!(place(me, None, None, None), Ok(None));
+    assert_eq!(place(me, "106", Some(&theirs), Some(&mine), None), Err(Problem::NumberInUse));
+    assert_eq!(place(me, "106", Some(&mine), Some(&older), Some(&pending)), Ok(Some(mine.id)));
+    assert_eq!(place(me, "106", None, Some(&older), Some(&pending)), Ok(Some(older.id)));
+    assert_eq!(place(me, "106", None, Some(&theirs), Some(&pending)), Ok(Some(pending.id)));
+    assert_eq!(place(me, "106", None, None, None), Ok(None));
+}
+
+#[test]
+fn a_connection_never_gets_another_number() {
+    let me = BusinessKey(1);
+    let of = |id, graph_id: &str| Connection { graph_id: Some(graph_id.to_owned()), ..connection(id, 1) };
+    let (same, other, pending) = (of(1, "106"), of(2, "107"), connection(3, 1));
+    assert_eq!(place(me, "106", None, Some(&same), None), Ok(Some(same.id)));
+    assert_eq!(place(me, "106", None, Some(&other), Some(&pending)), Ok(Some(pending.id)));
+    assert_eq!(place(me, "106", None, Some(&other), None), Ok(None));
+    assert_eq!(place(me, "106", None, None, Some(&other)), Ok(None), "an earlier try with another number");
 }
 
 #[test]

@@ -133,6 +133,16 @@ impl Signup {
             flow::registration(number).map_err(|problem| Stop::at(StepName::Register, problem))?;
         self.done(StepName::ChooseNumber, Ok(())).await?;
 
+        // News may come as soon as they are subscribed to, and must find their owner. One that sends has an owner,
+        // and keeps the token that it sends with until the new one has proved itself.
+        let meanwhile = place.meanwhile();
+        if !meanwhile.sends() {
+            self.save(&place, number, grant, token, None, meanwhile).await?;
+            self.state.gateway.business_changed(self.business.account, &self.business.reference).await;
+        }
+        self.abandon_others(&place).await;
+        self.session.connection = Some(place.id);
+
         let subscribed = self.onboard.subscribe(token, &number.waba_id).await;
         self.done(StepName::Subscribe, subscribed).await?;
 
@@ -141,21 +151,14 @@ impl Signup {
             Registration::Needed => {
                 // Kept before it is used: a PIN that is lost with its answer locks its owner out.
                 let pin = self.pin(&place).await?;
-                let verifying = match place.existing.as_ref().map(|existing| existing.status) {
-                    Some(status) if status.sends() => status,
-                    _ => ConnectionStatus::Verifying,
-                };
-                self.save(&place, number, grant, token, Some(&pin), verifying).await?;
-                self.session.connection = Some(place.id);
+                self.save(&place, number, grant, token, Some(&pin), meanwhile).await?;
                 let registered = self.onboard.register(token, &number.phone_number_id, &pin).await;
                 self.done(StepName::Register, registered).await?;
             }
         }
 
         let connection = self.save(&place, number, grant, token, None, ConnectionStatus::Connected).await?;
-        self.abandon_others(&place).await;
         self.state.gateway.connection_saved(&connection).await;
-        self.session.connection = Some(connection.id);
         self.session.status =
             self.session.status.to(SessionStatus::Connected).map_err(|_| Stop::Overtaken)?;
         self.session.problem = None;

@@ -19,7 +19,15 @@ pub(super) struct Place {
     pub(super) id: ConnectionId,
     pub(super) existing: Option<Connection>,
     /// An earlier try's row that this number does not need.
-    left_over: Option<ConnectionId>,
+    left_over: Option<(ConnectionId, ConnectionStatus)>,
+}
+
+impl Place {
+    /// The connection's status until the steps are done: one that sends goes on sending.
+    pub(super) fn meanwhile(&self) -> ConnectionStatus {
+        let sends = |existing: &&Connection| existing.status.sends() && existing.graph_id.is_some();
+        self.existing.as_ref().filter(sends).map_or(ConnectionStatus::Verifying, |existing| existing.status)
+    }
 }
 
 impl Signup {
@@ -31,9 +39,11 @@ impl Signup {
         let holder = holder.map_err(|error| Stop::store(step, &error))?;
         let replaced = self.connection(self.session.replace_connection).await?;
         let begun = self.begun().await?;
-        let id = flow::place(self.business.key, holder.as_ref(), replaced.as_ref(), begun.as_ref())
+        let graph_id = &number.phone_number_id;
+        let id = flow::place(self.business.key, graph_id, holder.as_ref(), replaced.as_ref(), begun.as_ref())
             .map_err(|problem| Stop::at(step, problem))?;
-        let left_over = begun.as_ref().map(|begun| begun.id).filter(|begun| Some(*begun) != id);
+        let left_over = begun.as_ref().filter(|begun| Some(begun.id) != id);
+        let left_over = left_over.map(|begun| (begun.id, begun.status));
         let existing =
             [holder, replaced, begun].into_iter().flatten().find(|connection| Some(connection.id) == id);
         let id = id.unwrap_or_else(|| ConnectionId::from_uuid(self.state.ids.next()));
@@ -193,11 +203,10 @@ impl Signup {
         Ok(Zeroizing::new(text.to_owned()))
     }
 
-    /// A row that waited for a choice, and was not needed in the end.
+    /// A row that waited for a choice, or has another number, and was not needed in the end.
     pub(super) async fn abandon_others(&self, place: &Place) {
-        let Some(id) = place.left_over else { return };
-        self.move_unfinished(id, ConnectionStatus::Pending, ConnectionStatus::Disconnected, "abandoned")
-            .await;
+        let Some((id, status)) = place.left_over else { return };
+        self.move_unfinished(id, status, ConnectionStatus::Disconnected, "abandoned").await;
     }
 
     /// Says on an unfinished connection what it waits for.

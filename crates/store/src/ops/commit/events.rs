@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use domain::contracts::store::Result;
 use domain::event::NewEvent;
+use domain::ids::MessageId;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
@@ -12,7 +13,12 @@ use crate::error::failed;
 use crate::shapes;
 
 /// In the batch's order: whether the event is new. One of an erased business is not written, and not new.
-pub(super) async fn append(conn: &mut Conn, events: &[NewEvent]) -> Result<Vec<bool>> {
+/// Nor is one that tells of a transition which was not among the `moved`.
+pub(super) async fn append(
+    conn: &mut Conn,
+    events: &[NewEvent],
+    moved: &HashSet<MessageId>,
+) -> Result<Vec<bool>> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
@@ -23,6 +29,9 @@ pub(super) async fn append(conn: &mut Conn, events: &[NewEvent]) -> Result<Vec<b
     let mut seen = HashSet::with_capacity(events.len());
     let wanted: Vec<&NewEvent> = events
         .iter()
+        .filter(|event| {
+            !event.with_transition || event.message.is_some_and(|message| moved.contains(&message))
+        })
         .filter(|event| living.contains_key(&event.business) && seen.insert(event.id.uuid()))
         .collect();
 

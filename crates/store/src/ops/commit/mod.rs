@@ -11,6 +11,8 @@ mod messages;
 mod timeline;
 mod transitions;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use domain::contracts::store::{Batch, Committed, MessageFilter, Outbox, Page, Result, StoredMessage};
 use domain::ids::{AccountKey, ConnectionId, MessageId};
@@ -33,7 +35,13 @@ impl Database {
         let messages = messages::insert(conn, &held, &batch.messages).await?;
         let transitions = transitions::apply(conn, &held, &batch.transitions).await?;
         deliveries::write(conn, batch).await?;
-        let events = events::append(conn, &batch.events).await?;
+        let moved: HashSet<MessageId> = batch
+            .transitions
+            .iter()
+            .zip(&transitions)
+            .filter_map(|(transition, applied)| applied.then_some(transition.message))
+            .collect();
+        let events = events::append(conn, &batch.events, &moved).await?;
         tx.commit().await?;
         Ok(Committed { messages, transitions, events })
     }

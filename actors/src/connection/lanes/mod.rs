@@ -46,9 +46,15 @@ pub enum Admission {
     Claim,
     /// It waits its turn in memory.
     Queue,
+    /// Its time has not come: it stands aside.
+    Schedule,
     /// Memory is full: it waits in the store.
     Overflow,
 }
+
+/// How many overflows were committed before a reading began; nothing while some were still being committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot(Option<u64>);
 
 #[derive(Debug, Default)]
 pub struct Lanes {
@@ -57,6 +63,9 @@ pub struct Lanes {
     heads: BTreeMap<(Timestamp, u64), LaneKey>,
     head_of: HashMap<LaneKey, (Timestamp, u64)>,
     lane_of: HashMap<MessageId, LaneKey>,
+    /// Messages whose time has not come: they stand in no lane and hold up nobody.
+    scheduled: BTreeMap<(Timestamp, MessageId), Entry>,
+    scheduled_at: HashMap<MessageId, Timestamp>,
     arrivals: u64,
     /// Heads that are being posted.
     in_flight: usize,
@@ -66,6 +75,8 @@ pub struct Lanes {
     overflowed: bool,
     /// Admitted as overflow and not yet committed: reading the store now could miss them.
     overflow_uncommitted: usize,
+    /// Admitted as overflow, ever.
+    overflows: u64,
     /// Every unfinished row up to here was read.
     read_to: i64,
 }
@@ -77,7 +88,15 @@ impl Lanes {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lane_of.is_empty() && !self.overflowed && self.overflow_uncommitted == 0
+        self.lane_of.is_empty()
+            && self.scheduled.is_empty()
+            && !self.overflowed
+            && self.overflow_uncommitted == 0
+    }
+
+    /// Anything to do, now or later; zero exactly when [`Self::is_empty`].
+    pub fn work(&self) -> usize {
+        self.len() + self.scheduled.len() + usize::from(self.overflowed) + self.overflow_uncommitted
     }
 
     pub const fn in_flight(&self) -> usize {
@@ -115,9 +134,11 @@ impl Lanes {
         if self.overflowed || self.len() >= WINDOW + self.in_flight {
             return Admission::Overflow;
         }
-        let due = send_at.is_none_or(|at| at <= now);
+        if send_at.is_some_and(|at| at > now) {
+            return Admission::Schedule;
+        }
         let free = !self.queues.contains_key(&lane);
-        if free && due && may_claim { Admission::Claim } else { Admission::Queue }
+        if free && may_claim { Admission::Claim } else { Admission::Queue }
     }
 
     /// Takes the place that [`Self::admission`] offered.
@@ -126,7 +147,9 @@ impl Lanes {
             Admission::Overflow => {
                 self.overflowed = true;
                 self.overflow_uncommitted += 1;
+                self.overflows += 1;
             }
+            Admission::Schedule => self.schedule(entry),
             Admission::Claim | Admission::Queue => self.push(entry),
         }
     }
@@ -160,25 +183,33 @@ impl Lanes {
         self.overflowed = true;
     }
 
-    /// Rows read from the store behind [`Self::wants_rows_after`]; `complete` when there were no more. `quiet`
-    /// tells that no overflow was uncommitted when the reading began, so that none was missed.
-    pub fn read(&mut self, rows: impl IntoIterator<Item = (i64, Entry)>, complete: bool, quiet: bool) {
+    /// Rows read from the store behind [`Self::wants_rows_after`]; `complete` when there were no more. `begun` is
+    /// what [`Self::snapshot`] said when the reading began: whatever overflowed since may have been missed.
+    pub fn read(&mut self, rows: impl IntoIterator<Item = (i64, Entry)>, complete: bool, begun: Snapshot) {
         for (seq, entry) in rows {
             self.read_to = self.read_to.max(seq);
-            if !self.lane_of.contains_key(&entry.id) {
-                self.push(entry);
+            if self.get(entry.id).is_some() {
+                continue;
+            }
+            match (entry.state, entry.send_at) {
+                (OutboxState::Accepted { attempts: 0 }, Some(_)) => self.schedule(entry),
+                _ => self.push(entry),
             }
         }
-        if complete && quiet && self.overflow_uncommitted == 0 {
+        if complete && begun.0 == Some(self.overflows) {
             self.overflowed = false;
         }
     }
 
-    pub const fn is_quiet(&self) -> bool {
-        self.overflow_uncommitted == 0
+    /// What a reading of the store that begins now will certainly see.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot((self.overflow_uncommitted == 0).then_some(self.overflows))
     }
 
     pub fn get(&self, id: MessageId) -> Option<&Entry> {
+        if let Some(&at) = self.scheduled_at.get(&id) {
+            return self.scheduled.get(&(at, id));
+        }
         self.queues.get(self.lane_of.get(&id)?)?.iter().find(|entry| entry.id == id)
     }
 
@@ -199,6 +230,18 @@ impl Lanes {
         self.change(id, |entry| entry.committed = false);
     }
 
+    /// Messages whose time has come take their place, behind whoever waits for the same recipient.
+    pub fn join_due(&mut self, now: Timestamp) {
+        while let Some(first) = self.scheduled.first_entry() {
+            if first.key().0 > now || !first.get().committed {
+                break;
+            }
+            let entry = first.remove();
+            self.scheduled_at.remove(&entry.id);
+            self.push(entry);
+        }
+    }
+
     /// The head that may be claimed now: due, committed, first of its lane. Oldest due first.
     pub fn next_due(&self, now: Timestamp) -> Option<Entry> {
         let (&(due, _), lane) = self.heads.first_key_value()?;
@@ -210,7 +253,9 @@ impl Lanes {
 
     /// When [`Self::next_due`] will have something, as far as is known now.
     pub fn next_due_at(&self) -> Option<Timestamp> {
-        self.heads.first_key_value().map(|(&(due, _), _)| due)
+        let head = self.heads.first_key_value().map(|(&(due, _), _)| due);
+        let scheduled = self.scheduled.first_key_value().map(|(&(at, _), _)| at);
+        head.into_iter().chain(scheduled).min()
     }
 
     /// Messages that have not been claimed and whose time is over.
@@ -218,9 +263,16 @@ impl Lanes {
         self.queues
             .values()
             .flatten()
+            .chain(self.scheduled.values())
             .filter(|entry| entry.committed && entry.expires_at <= now && entry.due().is_some())
             .copied()
             .collect()
+    }
+
+    fn schedule(&mut self, entry: Entry) {
+        let at = entry.send_at.unwrap_or(Timestamp::from_micros(i64::MIN));
+        self.scheduled_at.insert(entry.id, at);
+        self.scheduled.insert((at, entry.id), entry);
     }
 
     fn push(&mut self, entry: Entry) {
@@ -231,6 +283,10 @@ impl Lanes {
     }
 
     fn change(&mut self, id: MessageId, change: impl FnOnce(&mut Entry)) {
+        if let Some(&at) = self.scheduled_at.get(&id) {
+            self.scheduled.entry((at, id)).and_modify(change);
+            return;
+        }
         let Some(&key) = self.lane_of.get(&id) else { return };
         let Some(entry) = self.queues.get_mut(&key).and_then(|lane| lane.iter_mut().find(|e| e.id == id))
         else {
@@ -245,6 +301,10 @@ impl Lanes {
     }
 
     fn remove(&mut self, id: MessageId) {
+        if let Some(at) = self.scheduled_at.remove(&id) {
+            self.scheduled.remove(&(at, id));
+            return;
+        }
         let Some(key) = self.lane_of.remove(&id) else { return };
         let Some(lane) = self.queues.get_mut(&key) else { return };
         let removed = lane.iter().position(|entry| entry.id == id).and_then(|at| lane.remove(at));
@@ -292,133 +352,4 @@ impl Lanes {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::partition::Epoch;
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_000);
-
-    fn entry(id: u128, lane: i64) -> Entry {
-        Entry {
-            id: MessageId::from_uuid(Uuid::from_u128(id)),
-            lane: LaneKey(lane),
-            state: OutboxState::NEW,
-            send_at: None,
-            expires_at: Timestamp::from_seconds(9_000),
-            committed: false,
-        }
-    }
-
-    fn sending(attempt: u16) -> OutboxState {
-        OutboxState::Sending(Claim { epoch: Epoch(1), attempt, at: NOW })
-    }
-
-    #[test]
-    fn a_message_never_slips_past_one_that_is_still_being_committed() {
-        let mut lanes = Lanes::default();
-        let first = Entry { state: sending(1), ..entry(1, 7) };
-        assert_eq!(lanes.admission(LaneKey(7), None, NOW, true), Admission::Claim);
-        lanes.admit(first, Admission::Claim);
-        let second = entry(2, 7);
-        assert_eq!(lanes.admission(LaneKey(7), None, NOW, true), Admission::Queue);
-        lanes.admit(second, Admission::Queue);
-        lanes.committed(first.id, Admission::Claim, 1);
-        lanes.moved(first.id, OutboxState::Sent { attempts: 1 });
-        assert_eq!(lanes.admission(LaneKey(7), None, NOW, true), Admission::Queue, "the second is before it");
-        assert_eq!(lanes.next_due(NOW), None, "and is not committed yet");
-        lanes.committed(second.id, Admission::Queue, 2);
-        assert_eq!(lanes.next_due(NOW).map(|e| e.id), Some(second.id));
-    }
-
-    #[test]
-    fn an_ambiguous_head_blocks_its_own_lane_and_no_other() {
-        let mut lanes = Lanes::default();
-        for (id, lane) in [(1, 7), (2, 7), (3, 8)] {
-            lanes.admit(entry(id, lane), Admission::Queue);
-            lanes.committed(entry(id, lane).id, Admission::Queue, i64::try_from(id).unwrap());
-        }
-        lanes.moved(entry(1, 7).id, OutboxState::Ambiguous(sending(1).claim().unwrap()));
-        assert_eq!(lanes.next_due(NOW).map(|e| e.id), Some(entry(3, 8).id));
-        lanes.moved(entry(3, 8).id, sending(1));
-        assert_eq!(lanes.next_due(NOW), None);
-        assert_eq!(lanes.ambiguous().len(), 1);
-    }
-
-    #[test]
-    fn a_retry_waits_until_it_is_due_and_keeps_its_place() {
-        let mut lanes = Lanes::default();
-        for id in [1, 2] {
-            lanes.admit(entry(id, 7), Admission::Queue);
-            lanes.committed(entry(id, 7).id, Admission::Queue, i64::try_from(id).unwrap());
-        }
-        let due = Timestamp::from_seconds(1_004);
-        lanes.moved(entry(1, 7).id, OutboxState::RetryWait { attempts: 1, due });
-        assert_eq!((lanes.next_due(NOW), lanes.next_due_at()), (None, Some(due)));
-        assert_eq!(lanes.next_due(due).map(|e| e.id), Some(entry(1, 7).id));
-    }
-
-    #[test]
-    fn beyond_the_window_messages_wait_in_the_store_and_come_back_in_order() {
-        let mut lanes = Lanes::default();
-        for id in 0..WINDOW as u128 {
-            lanes.admit(entry(id, 7), Admission::Queue);
-            lanes.committed(entry(id, 7).id, Admission::Queue, i64::try_from(id).unwrap());
-        }
-        assert_eq!(lanes.admission(LaneKey(9), None, NOW, true), Admission::Overflow);
-        lanes.admit(entry(1_000, 7), Admission::Overflow);
-        assert!(!lanes.is_quiet());
-        lanes.committed(entry(1_000, 7).id, Admission::Overflow, 1_000);
-        assert_eq!(lanes.wants_rows_after(), None, "there is no room yet");
-        for id in 0..WINDOW as u128 {
-            lanes.moved(entry(id, 7).id, OutboxState::Sent { attempts: 1 });
-        }
-        assert_eq!(lanes.wants_rows_after(), Some(i64::try_from(WINDOW).unwrap() - 1));
-        lanes.read([(1_000, Entry { committed: true, ..entry(1_000, 7) })], true, true);
-        assert_eq!(lanes.next_due(NOW).map(|e| e.id), Some(entry(1_000, 7).id));
-        assert_eq!(lanes.wants_rows_after(), None);
-    }
-
-    proptest! {
-        /// Posts, commits and settles in any order: within a lane, messages are taken in the order of admission.
-        #[test]
-        fn order_within_a_lane_holds_whatever_happens(
-            steps in proptest::collection::vec((0_u8..4, 0_i64..3, any::<prop::sample::Index>()), 1..200)
-        ) {
-            let mut lanes = Lanes::default();
-            let mut next = 0_u128;
-            let mut uncommitted: Vec<Entry> = Vec::new();
-            let mut posting: Vec<Entry> = Vec::new();
-            let mut taken: HashMap<LaneKey, Vec<MessageId>> = HashMap::new();
-            for (step, lane, pick) in steps {
-                match step {
-                    0 => {
-                        next += 1;
-                        let new = entry(next, lane);
-                        lanes.admit(new, Admission::Queue);
-                        uncommitted.push(new);
-                    }
-                    1 if !uncommitted.is_empty() => {
-                        let done = uncommitted.remove(pick.index(uncommitted.len()));
-                        lanes.committed(done.id, Admission::Queue, 1);
-                    }
-                    2 => if let Some(head) = lanes.next_due(NOW) {
-                        lanes.moved(head.id, sending(1));
-                        taken.entry(head.lane).or_default().push(head.id);
-                        posting.push(head);
-                    },
-                    3 if !posting.is_empty() => {
-                        let done = posting.remove(pick.index(posting.len()));
-                        lanes.moved(done.id, OutboxState::Sent { attempts: 1 });
-                    }
-                    _ => {}
-                }
-                prop_assert_eq!(lanes.in_flight(), posting.len());
-            }
-            for order in taken.values() {
-                prop_assert!(order.is_sorted());
-            }
-        }
-    }
-}
+mod tests;
