@@ -1,7 +1,7 @@
 //! Commits in batches: one actor a node, one transaction at a time, under the epochs held here.
 //!
-//! While a commit runs, what arrives is gathered for the next one, so that batches grow with load and an idle
-//! gateway commits at once. A batch whose outcome is unknown is sent again as it is: every row of it is an
+//! An idle gateway commits at once. Under load what arrives is gathered, while a commit runs and for a moment after
+//! it, so that batches grow and a row costs less. A batch whose outcome is unknown is sent again as it is: every row of it is an
 //! insert that ignores what exists, or a compare-and-set.
 
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use crate::metrics;
 const MOST_WAITING: usize = 20_000;
 /// Rows of one kind in one transaction.
 const MOST_AT_ONCE: usize = 512;
+/// After a commit the next one waits so long for company, unless enough has gathered.
+const GATHER: Duration = Duration::from_millis(2);
+const ENOUGH: usize = 128;
 /// How long a batch is repeated while the database does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -90,7 +93,12 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     waiting: Arc<AtomicUsize>,
     pending: Vec<Write>,
+    pending_rows: usize,
     committing: bool,
+    /// A commit is due when the time to gather is over.
+    gathering: bool,
+    /// Boot time at which the last commit ended.
+    ended: Duration,
     drains: Vec<oneshot::Sender<()>>,
 }
 
@@ -108,7 +116,10 @@ impl Writer {
             clock,
             waiting: Arc::clone(&waiting),
             pending: Vec::new(),
+            pending_rows: 0,
             committing: false,
+            gathering: false,
+            ended: Duration::ZERO,
             drains: Vec::new(),
         };
         let address = Self::start_in_arbiter(arbiter, move |ctx| {
@@ -129,6 +140,11 @@ impl Writer {
             }
             return;
         }
+        let since = self.clock.boottime().saturating_sub(self.ended);
+        if since < GATHER && self.pending_rows < ENOUGH && self.drains.is_empty() {
+            self.gather(GATHER.saturating_sub(since), ctx);
+            return;
+        }
         self.committing = true;
         let writes = self.take_batch();
         let (batch, shares) = merge(writes);
@@ -143,8 +159,20 @@ impl Writer {
         };
         ctx.spawn(commit.into_actor(self).map(|(), this, ctx| {
             this.committing = false;
+            this.ended = this.clock.boottime();
             this.pump(ctx);
         }));
+    }
+
+    fn gather(&mut self, wait: Duration, ctx: &mut Context<Self>) {
+        if self.gathering {
+            return;
+        }
+        self.gathering = true;
+        ctx.run_later(wait, |this, ctx| {
+            this.gathering = false;
+            this.pump(ctx);
+        });
     }
 
     fn take_batch(&mut self) -> Vec<Write> {
@@ -159,7 +187,9 @@ impl Writer {
             .count()
             .max(1);
         let rest = self.pending.split_off(fits);
-        std::mem::replace(&mut self.pending, rest)
+        let batch = std::mem::replace(&mut self.pending, rest);
+        self.pending_rows -= batch.iter().map(|write| write.rows).sum::<usize>();
+        batch
     }
 
     fn epochs(&self, batch: &Batch) -> Vec<(Partition, Epoch)> {
@@ -186,6 +216,7 @@ impl Handler<Write> for Writer {
     type Result = ();
 
     fn handle(&mut self, write: Write, ctx: &mut Self::Context) {
+        self.pending_rows += write.rows;
         self.pending.push(write);
         self.pump(ctx);
     }

@@ -24,6 +24,8 @@ use crate::services::Services;
 
 /// Events read at a time.
 const READ: u32 = 256;
+/// News comes often under load: one reading takes what came in so long.
+const GATHER: Duration = Duration::from_millis(5);
 /// How often the cursor is written down while it moves.
 const SAVE: Duration = Duration::from_millis(250);
 /// How often a look is taken that no hint asked for.
@@ -39,6 +41,8 @@ pub(crate) struct EndpointActor {
     read_to: i64,
     reading: bool,
     wanted: Wanted,
+    /// A reading is due in a moment.
+    gathering: bool,
     /// Failed deliveries are being looked up.
     looking_up: bool,
     /// Failed deliveries that are under way again, so that none is under way twice.
@@ -73,6 +77,7 @@ impl EndpointActor {
             read_to: cursor,
             reading: false,
             wanted: Wanted::More,
+            gathering: false,
             looking_up: false,
             retrying: HashSet::new(),
         }
@@ -300,7 +305,14 @@ impl Handler<News> for EndpointActor {
 
     fn handle(&mut self, _: News, ctx: &mut Self::Context) {
         self.wanted = self.wanted.max(Wanted::More);
-        self.read(ctx);
+        if self.gathering {
+            return;
+        }
+        self.gathering = true;
+        ctx.run_later(GATHER, |this, ctx| {
+            this.gathering = false;
+            this.read(ctx);
+        });
     }
 }
 
