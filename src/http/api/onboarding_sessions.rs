@@ -7,20 +7,19 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use domain::business::NewBusiness;
-use domain::event::EventType;
 use domain::ids::{BusinessRef, ConnectionId, OnboardingSessionId};
 use domain::onboarding::{OnboardingSession, SessionStatus, Step, TransportChoice};
 use domain::{ProviderName, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use super::businesses::{USUAL_LOCALE, language_of};
 use super::onboarding_checks as checks;
 use crate::http::auth::{Caller, May, scope};
-use crate::http::error::{Chain, Code, Problem};
+use crate::http::error::{Code, Problem};
 use crate::http::idempotency::{Key, Made, Request, once};
 use crate::http::json::{Ignored, Json, named};
+use crate::http::onboarding::session;
 use crate::http::state::AppState;
 use crate::random_token::RandomToken;
 
@@ -273,7 +272,7 @@ pub async fn cancel(
             })?;
             if state.store.update_session(&found).await? {
                 found.version += 1;
-                announce(&state, &found).await;
+                session::announce(&state, &found).await;
             } else {
                 // The owner's browser was faster.
                 found = session(&state, &caller, &id).await?;
@@ -282,25 +281,4 @@ pub async fn cancel(
         Err(Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1)))
     })
     .await
-}
-
-/// The row is the truth; an event that cannot be written is only logged.
-async fn announce(state: &AppState, session: &OnboardingSession) {
-    let business = match state.store.business(session.account, &session.business).await {
-        Ok(Some(business)) => business,
-        Ok(None) => return,
-        Err(error) => {
-            tracing::error!(session.id = %session.id, error = %Chain(&error), "an onboarding event is lost");
-            return;
-        }
-    };
-    let data = json!({ "session_id": session.id, "status": session.status, "problem": session.problem });
-    let key = format!("{}:{}", session.id, session.version);
-    let told = state
-        .gateway
-        .emit(session.account, business.key, session.connection, EventType::OnboardingUpdated, &key, &data)
-        .await;
-    if let Err(error) = told {
-        tracing::error!(session.id = %session.id, error = %Chain(&error), "an onboarding event is lost");
-    }
 }

@@ -25,7 +25,7 @@ mod numbers;
 mod pages;
 mod problem;
 mod refusal;
-mod session;
+pub(super) mod session;
 mod signup;
 mod status;
 mod texts;
