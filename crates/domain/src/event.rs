@@ -1,7 +1,6 @@
 //! What happened, as it is kept and as endpoints hear of it.
 
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::delivery_status::DeliveryStatus;
@@ -68,7 +67,7 @@ pub struct NewEvent {
     pub with_transition: bool,
     /// By the provider's clock where it told one.
     pub occurred_at: Timestamp,
-    /// JSON members of `data`, as an object, sealed under the business and [`event_body_context`].
+    /// JSON members of `data`, as an object, sealed under the business and the id.
     pub body: Sealed,
 }
 
@@ -125,14 +124,10 @@ pub struct StoredEvent {
     pub body: Sealed,
 }
 
-/// What binds a sealed event body to its place.
-pub fn event_body_context(id: EventId) -> Uuid {
-    id.uuid()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use uuid::Uuid;
 
     #[test]
     fn the_same_news_has_the_same_id_and_other_news_another() {

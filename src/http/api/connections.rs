@@ -106,7 +106,8 @@ pub async fn disconnect(
 
 /// Open an onboarding session that connects this number again
 ///
-/// The connection keeps its id, its messages and its history.
+/// With the same number the connection keeps its id, its messages and its history; another number becomes a
+/// connection of its own.
 #[utoipa::path(
     post,
     path = "/v1/connections/{id}/reconnect",

@@ -27,7 +27,8 @@ pub struct DeliveryRequest {
 pub enum DeliveryOutcome {
     /// The endpoint answered; 2xx means it took the event.
     Answered { status: u16, latency: Duration },
-    /// No answer, with a short stable word for why: `timeout`, `connect`, `address_refused`, `tls`.
+    /// No answer, with a short stable word for why: `timeout`, `connect`, `address_refused`, `tls`,
+    /// `format_unavailable`, or `event_unreadable` where there was nothing to send.
     NoAnswer { error: &'static str },
 }
 
