@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use domain::clock::Clock;
-use domain::contracts::store::ApiKey;
+use domain::contracts::api_keys::ApiKey;
 use domain::ids::{ApiKeyId, BusinessRef, Ids};
 use gateway_actors::SystemClock;
 

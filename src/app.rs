@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use coordination::InProcess;
 use domain::ProviderName;
 use domain::clock::Clock;
+use domain::contact::Hour;
 use domain::contracts::provider::Provider;
 use domain::contracts::store::Store;
 use domain::ids::Ids;
@@ -29,8 +30,10 @@ use crate::http::limits::Limits;
 use crate::http::state::AppState;
 use crate::http::tls::Certificate;
 use crate::http::{self};
+use crate::retention;
 use crate::settings::Settings;
 use crate::shutdown::{self, Reason};
+use crate::stats;
 use crate::telemetry;
 use crate::url_guard::UrlGuard;
 
@@ -113,6 +116,8 @@ impl App {
             turns: Turns::default(),
         });
         actix_rt::spawn(tidy(state.clone()));
+        actix_rt::spawn(retention::keep_days(state.clone(), settings.retention.clone()));
+        actix_rt::spawn(stats::keep_counting(state.clone()));
         if let Some(handle) = &metrics {
             telemetry::keep_up(handle.clone());
         }
@@ -208,7 +213,11 @@ fn warn_of_end(settings: &Settings, clock: &dyn Clock) {
 async fn tidy(state: Data<AppState>) {
     loop {
         state.clock.sleep(TIDY_EVERY).await;
-        let before = state.clock.now().minus(RECORDS_KEPT_FOR);
+        let now = state.clock.now();
+        if let Err(error) = state.store.forget_reached(Hour::of(now), RECORDS_AT_ONCE).await {
+            tracing::warn!(%error, "people that count no more cannot be forgotten now");
+        }
+        let before = now.minus(RECORDS_KEPT_FOR);
         loop {
             match state.store.forget_before(before, RECORDS_AT_ONCE).await {
                 Ok(forgotten) if forgotten >= u64::from(RECORDS_AT_ONCE) => {}

@@ -6,11 +6,15 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::ExposeSecret;
+use domain::Timestamp;
 use domain::clock::Clock;
-use domain::contracts::deliver::{Deliver, DeliveryOutcome, DeliveryRequest};
+use domain::contracts::deliver::{Answer, Deliver, DeliveryOutcome, DeliveryRequest};
 use domain::endpoint::EndpointFormat;
 use domain::secret::SigningSecret;
 use hmac::{Hmac, KeyInit, Mac};
+use http::StatusCode;
+use http::header::{HeaderMap, RETRY_AFTER};
+use jiff::fmt::rfc2822;
 use serde::Deserialize;
 use sha2::Sha256;
 use std::sync::Arc;
@@ -18,7 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::url_guard::{UrlGuard, is_refusal};
 
-/// How much of an answer is read: enough to use the connection again, never enough to hurt.
+/// How much of an answer is read and kept: enough to use the connection again, never enough to hurt.
 const LONGEST_ANSWER: usize = 1024;
 /// What the secrets of Standard Webhooks begin with.
 pub const SECRET_PREFIX: &str = "whsec_";
@@ -51,7 +55,7 @@ impl HttpDeliver {
         Ok(Self { client: guard.client(Duration::from_secs(config.timeout_s))?, guard, clock })
     }
 
-    async fn post(&self, request: DeliveryRequest) -> Result<u16, &'static str> {
+    async fn post(&self, request: DeliveryRequest) -> Result<Answer, &'static str> {
         self.guard.check(&request.url).map_err(|_| "address_refused")?;
         match request.format {
             EndpointFormat::Standard => {}
@@ -65,26 +69,41 @@ impl HttpDeliver {
             call = call.header(name, value);
         }
         let mut response = call.send().await.map_err(|error| word_for(&error))?;
-        let mut read = 0;
-        while read < LONGEST_ANSWER {
+        let status = response.status();
+        let retry_after = retry_after(status, response.headers(), self.clock.now());
+        let mut body = Vec::new();
+        while body.len() < LONGEST_ANSWER {
             match response.chunk().await {
-                Ok(Some(chunk)) => read += chunk.len(),
+                Ok(Some(chunk)) => {
+                    let room = LONGEST_ANSWER - body.len();
+                    body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                }
                 // The status is there; what becomes of the rest changes nothing.
                 Ok(None) | Err(_) => break,
             }
         }
-        Ok(response.status().as_u16())
+        Ok(Answer { status: status.as_u16(), retry_after, body })
     }
+}
+
+/// What an endpoint asks for that is overloaded: seconds, or a time.
+fn retry_after(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let asked = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = asked.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = rfc2822::parse(asked).ok()?.timestamp().as_second();
+    u64::try_from(at.checked_sub(now.as_seconds())?).ok().map(Duration::from_secs)
 }
 
 #[async_trait]
 impl Deliver for HttpDeliver {
     async fn deliver(&self, request: DeliveryRequest) -> DeliveryOutcome {
-        let started = self.clock.boottime();
         match self.post(request).await {
-            Ok(status) => {
-                DeliveryOutcome::Answered { status, latency: self.clock.boottime().saturating_sub(started) }
-            }
+            Ok(answer) => DeliveryOutcome::Answered(answer),
             Err(error) => DeliveryOutcome::NoAnswer { error },
         }
     }
@@ -114,12 +133,13 @@ fn word_for(error: &reqwest::Error) -> &'static str {
     "connect"
 }
 
-/// The headers that let the receiver verify; `None` when the secret is not one of ours.
+/// The headers that let the receiver verify; `None` when a secret is not one of ours.
 fn signature_headers(request: &DeliveryRequest) -> Option<[(&'static str, String); 3]> {
     let id = request.event.to_string();
     let timestamp = request.at.as_seconds().to_string();
-    let signature = standard(&request.secret, &id, &timestamp, &request.body)?;
-    Some([("webhook-signature", signature), ("webhook-id", id), ("webhook-timestamp", timestamp)])
+    let signatures = request.secrets.iter().map(|secret| standard(secret, &id, &timestamp, &request.body));
+    let signatures: Vec<String> = signatures.collect::<Option<_>>()?;
+    Some([("webhook-signature", signatures.join(" ")), ("webhook-id", id), ("webhook-timestamp", timestamp)])
 }
 
 /// `v1,` and base64 of the HMAC over `id.timestamp.body`, keyed with what the secret's base64 stands for.
@@ -143,17 +163,18 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::Timestamp;
     use domain::ids::EventId;
     use uuid::Uuid;
 
-    fn request(secret: &str) -> DeliveryRequest {
+    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+
+    fn request(secrets: &[&str]) -> DeliveryRequest {
         DeliveryRequest {
             url: "https://example.com/hook".parse().unwrap(),
             format: EndpointFormat::Standard,
-            secret: SigningSecret::new(secret),
+            secrets: secrets.iter().map(|secret| SigningSecret::new(*secret)).collect(),
             event: EventId::from_uuid(Uuid::from_u128(7)),
-            at: Timestamp::from_seconds(1_790_000_000),
+            at: NOW,
             body: br#"{"type":"message.received"}"#.to_vec(),
         }
     }
@@ -163,22 +184,40 @@ mod tests {
     }
 
     #[test]
-    fn a_library_of_standard_webhooks_makes_the_same_signature() {
-        let secret = format!("{SECRET_PREFIX}{}", STANDARD.encode([7; 32]));
-        let request = request(&secret);
+    fn a_library_of_standard_webhooks_makes_the_same_signatures() {
+        let secrets = [7, 8].map(|byte| format!("{SECRET_PREFIX}{}", STANDARD.encode([byte; 32])));
+        let request = request(&[&secrets[0], &secrets[1]]);
         let headers = signature_headers(&request).unwrap();
         let id = header(&headers, "webhook-id");
         assert_eq!(id, "evt_00000000000000000000000000000007");
-        let theirs = standardwebhooks::Webhook::new(&secret)
-            .unwrap()
-            .sign(&id, header(&headers, "webhook-timestamp").parse().unwrap(), &request.body)
-            .unwrap();
-        assert_eq!(header(&headers, "webhook-signature"), theirs);
+        let theirs = secrets.map(|secret| {
+            let timestamp = header(&headers, "webhook-timestamp").parse().unwrap();
+            standardwebhooks::Webhook::new(&secret).unwrap().sign(&id, timestamp, &request.body).unwrap()
+        });
+        assert_eq!(header(&headers, "webhook-signature"), theirs.join(" "));
     }
 
     #[test]
     fn a_secret_that_is_not_ours_signs_nothing() {
-        assert!(signature_headers(&request("secret")).is_none());
-        assert!(signature_headers(&request("whsec_%%")).is_none());
+        assert!(signature_headers(&request(&["secret"])).is_none());
+        assert!(signature_headers(&request(&["whsec_%%"])).is_none());
+    }
+
+    #[test]
+    fn an_overloaded_endpoint_says_in_seconds_or_by_a_time_when_to_come_back() {
+        let wait = |status, value: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            retry_after(status, &headers, NOW).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait(StatusCode::TOO_MANY_REQUESTS, "7"), Some(7));
+        assert_eq!(wait(StatusCode::SERVICE_UNAVAILABLE, "Mon, 21 Sep 2026 14:14:20 GMT"), Some(60));
+        assert_eq!(
+            wait(StatusCode::SERVICE_UNAVAILABLE, "Mon, 21 Sep 2026 14:00:00 GMT"),
+            None,
+            "it is over"
+        );
+        assert_eq!(wait(StatusCode::SERVICE_UNAVAILABLE, "soon"), None);
+        assert_eq!(wait(StatusCode::INTERNAL_SERVER_ERROR, "7"), None);
+        assert_eq!(retry_after(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new(), NOW), None);
     }
 }

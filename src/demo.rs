@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use domain::business::NewBusiness;
 use domain::connection::{Connection, ConnectionStatus, ProviderName};
-use domain::contracts::store::{ApiKey, Credential};
+use domain::contracts::api_keys::ApiKey;
+use domain::contracts::store::Credential;
 use domain::ids::{ApiKeyId, BusinessRef, ConnectionId};
 use fs4::fs_std::FileExt as _;
 use gateway_actors::column;
@@ -38,6 +39,7 @@ const WISHES: &str = r#"
 [actors]
 ambiguous_settle_s = 5
 ambiguous_limit_s = 20
+service_window = false
 
 [endpoints]
 allow_private_addresses = true
@@ -242,6 +244,7 @@ async fn connect(state: &AppState, sandbox: &Running, seeded: &Connected) -> any
         phone_number: Some(seeded.display_phone_number.replace(' ', "")),
         verified_name: Some(seeded.verified_name.clone()),
         quality_rating: None,
+        sending: domain::connection::Sending::default(),
         created_at: now,
         updated_at: now,
     };

@@ -11,14 +11,20 @@ use serde::Deserialize;
 use vault::KeyRing;
 
 use crate::http::config::{OnboardingConfig, OperationsConfig, ServerConfig};
-use crate::{deliver, telemetry};
+use crate::{deliver, retention, telemetry};
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
 /// Stands there for its comments alone: no key of an app has a default, and an app without keys is none.
 const NO_APP: &str = "[meta.apps.default]";
 const PREFIX: &str = "GATEWAY__";
 /// What an environment variable writes with commas.
-const LISTS: [&str; 3] = ["server.trusted_proxies", "meta.message_origins", "meta.allowed_bases"];
+const LISTS: [&str; 5] = [
+    "server.trusted_proxies",
+    "meta.message_origins",
+    "meta.allowed_bases",
+    "actors.deliveries.retry_s",
+    "actors.deliveries.probe_s",
+];
 const DATABASES: [&str; 3] = ["sqlite:", "postgres:", "postgresql:"];
 /// Below these nothing of a value is repeated, whatever is wrong with it.
 const SECRETS: [&str; 3] = ["store.url", "vault", "meta.apps"];
@@ -34,6 +40,7 @@ pub struct Settings {
     pub meta: providers::meta::Config,
     pub actors: gateway_actors::Config,
     pub endpoints: deliver::Config,
+    pub retention: retention::Config,
     pub telemetry: telemetry::Config,
 }
 
@@ -154,6 +161,9 @@ impl Loaded {
         }
         if let Err(errors) = meta.validate() {
             found.extend(errors.iter().map(|(key, message)| wrong(&format!("meta.{key}"), message.as_str())));
+        }
+        if let Err(errors) = self.settings.retention.validate() {
+            found.extend(errors.iter().map(|(key, message)| wrong(&format!("retention.{key}"), *message)));
         }
         if let Err(message) = telemetry::check(&self.settings.telemetry) {
             found.push(wrong("telemetry.log", message));

@@ -1,6 +1,6 @@
 //! Moves a connection's status and tells the world.
 
-use domain::connection::{Connection, ConnectionStatus};
+use domain::connection::{Connection, ConnectionStatus, Probe, Reason, SendingChange};
 use domain::contracts::store::{Batch, StoreError};
 use domain::event::{EventType, NewEvent, update_id};
 use serde_json::json;
@@ -19,6 +19,8 @@ pub(crate) async fn announce(
     let (to, reason) = (connection.status, connection.reason.as_deref());
     let moved = services.store.move_connection(connection.id, from, to, reason, now).await?;
     if moved {
+        let probe: Option<Probe> = connection.sending.probe.filter(|_| to == ConnectionStatus::Suspended);
+        services.store.change_sending(connection.id, SendingChange::Probe(probe), now).await?;
         services.directory.forget_business(connection.account, &connection.business_reference).await;
         emit(services, connection).await;
     }
@@ -31,6 +33,7 @@ pub(crate) async fn emit(services: &Services, connection: &Connection) {
     let data = json!({
         "status": connection.status,
         "reason": connection.reason,
+        "remedy": connection.reason.as_deref().and_then(Reason::remedy),
         "transport": connection.transport(),
         "provider": connection.provider,
         "phone_number_id": connection.graph_id,

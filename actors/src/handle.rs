@@ -10,82 +10,27 @@ use domain::clock::Timestamp;
 use domain::connection::{Connection, ConnectionStatus, ProviderName};
 use domain::contracts::provider::Update;
 use domain::contracts::store::{Accepted, Batch, IdempotencyRecord, NewMessage, Page, StoreError};
+use domain::endpoint::Endpoint;
 use domain::event::{EventType, NewEvent, update_id};
 use domain::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId};
 use domain::message::{MessageStatus, Priority};
 use domain::outbox::{OnAmbiguous, OutboxState};
 use domain::recipient::Recipient;
+use domain::template::{Category, TemplateList};
 use serde::Serialize;
 
+use crate::acceptance::{A_MOMENT, AcceptError, Acceptance, AcceptedMessage, Submission};
 use crate::connection::messages::{Cancel, Cancellation, Observation, Observe, Reload, Submit};
-use crate::endpoints::{Endpoints, Refresh, RetryNow};
+use crate::endpoints::{self, Endpoints, Refresh, Replay, ReplayError, Replayed, RestAll, RetryNow};
 use crate::inbox::{self, IngestError, Ingested};
-use crate::keychain::{Keychain, SealError, column};
+use crate::keychain::{Keychain, column};
 use crate::ownership::{Leave, Ownership};
 use crate::router::{Locate, Route, RouteError, Router, Target};
 use crate::services::Services;
 use crate::supervisor::registry::{NoSlot, Registry, Running};
 use crate::supervisor::{DrainAll, Forget, NotRunning, Run, Supervisor};
+use crate::templates::{Listing, waba_of};
 use crate::writer::WriteError;
-
-/// A message to accept, checked and normalised already.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    pub recipient: Recipient,
-    /// Cloud API `type`.
-    pub kind: String,
-    /// The message object as JSON text, without `messaging_product` and `biz_opaque_callback_data`.
-    pub json: String,
-    pub opaque: Option<String>,
-    pub client_ref: Option<String>,
-    pub priority: Priority,
-    pub on_ambiguous: Option<OnAmbiguous>,
-    pub send_at: Option<Timestamp>,
-    pub expires_at: Option<Timestamp>,
-    pub idempotency: Option<IdempotencyKey>,
-}
-
-/// The caller's key, with what makes a second request the same one.
-#[derive(Debug, Clone)]
-pub struct IdempotencyKey {
-    pub key_hash: [u8; 32],
-    pub route: String,
-    pub body_hash: [u8; 32],
-    /// How the answer reads that will be repeated.
-    pub answer: fn(&AcceptedMessage) -> String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AcceptedMessage {
-    pub id: MessageId,
-    pub status: MessageStatus,
-    pub connection_id: ConnectionId,
-    pub to: String,
-}
-
-/// The row is durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Acceptance {
-    New(AcceptedMessage),
-    /// The idempotency key was used before: compare its body hash, then repeat its answer.
-    Replayed(IdempotencyRecord),
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum AcceptError {
-    #[error(transparent)]
-    Route(#[from] RouteError),
-    /// Nothing was accepted: come back after the wait.
-    #[error("too much is waiting already")]
-    Overloaded { retry_after: Duration },
-    /// Accepted or not: the database did not say. Ask again with the same idempotency key.
-    #[error("the gateway cannot say now whether it accepted the message")]
-    Unavailable { retry_after: Duration },
-    #[error("the business was erased")]
-    Erased,
-    #[error(transparent)]
-    Seal(#[from] SealError),
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
@@ -106,6 +51,7 @@ pub struct Gateway {
     pub(crate) endpoints: Addr<Endpoints>,
     pub(crate) ownership: Addr<Ownership>,
     pub(crate) lost: tokio::sync::watch::Receiver<bool>,
+    pub(crate) _listing: Arc<Listing>,
 }
 
 impl fmt::Debug for Gateway {
@@ -119,10 +65,10 @@ impl fmt::Debug for Gateway {
 pub struct Overview {
     pub partitions: usize,
     pub leased: bool,
+    /// Nothing is sent through these.
+    pub broken_apps: Vec<BrokenApp>,
     pub connections: Vec<(ConnectionId, Observation)>,
 }
-
-const A_MOMENT: Duration = Duration::from_secs(1);
 
 impl Gateway {
     /// Where a message of this target would go, with its business for the checks that need it.
@@ -138,10 +84,21 @@ impl Gateway {
     }
 
     /// Accepts: answers when the row is committed, whatever happens to the message afterwards.
-    pub async fn accept(&self, route: &Route, submission: Submission) -> Result<Acceptance, AcceptError> {
+    pub async fn accept(
+        &self,
+        route: &Route,
+        mut submission: Submission,
+    ) -> Result<Acceptance, AcceptError> {
         if !self.services.writer.has_room() {
             return Err(AcceptError::Overloaded { retry_after: A_MOMENT });
         }
+        let category = self.services.templates.admit(&route.connection, &submission).await?;
+        submission.marketing |= category == Some(Category::Marketing);
+        let contacts = &self.services.contacts;
+        let asked = submission.asks(&route.connection);
+        let admitted = contacts.admit(asked).await?;
+        let held = contacts.reserve(asked, &admitted, submission.when()).await?;
+        let send_at = held.not_before.or(submission.send_at);
         let now = self.services.clock.now();
         let id = MessageId::from_uuid(self.services.ids.next());
         let connection = &route.connection;
@@ -150,6 +107,7 @@ impl Gateway {
             status: MessageStatus::Accepted,
             connection_id: connection.id,
             to: submission.recipient.to_string(),
+            replay_of: submission.replay_of,
         };
         let body = self
             .services
@@ -163,7 +121,8 @@ impl Gateway {
             account: route.business.account,
             business: route.business.key,
             connection: connection.id,
-            lane: submission.recipient.lane(connection.id),
+            lane: admitted.lane,
+            order: submission.order,
             recipient: answer.to.clone(),
             kind: submission.kind,
             state: OutboxState::NEW,
@@ -172,10 +131,10 @@ impl Gateway {
             client_ref: submission.client_ref,
             opaque: submission.opaque,
             accepted_at: now,
-            send_at: submission.send_at,
+            send_at,
             expires_at: submission
                 .expires_at
-                .unwrap_or_else(|| self.lifetime_after(submission.send_at.unwrap_or(now))),
+                .unwrap_or_else(|| self.lifetime_after(send_at.unwrap_or(now))),
             body,
             idempotency: submission.idempotency.map(|key| IdempotencyRecord {
                 account: route.business.account,
@@ -186,7 +145,19 @@ impl Gateway {
                 answer: (key.answer)(&answer),
                 created_at: now,
             }),
+            replay_of: submission.replay_of,
+            timeline: held.line(now),
         };
+        // Handed over before the message, so that it is written no later.
+        drop(held.counted.map(|change| {
+            self.services.writer.write(Batch { contacts: vec![change], ..Batch::default() })
+        }));
+        self.services.references.remember(
+            id,
+            message.business,
+            message.client_ref.as_deref(),
+            message.opaque.as_deref(),
+        );
         match self.submit(connection.id, message, submission.json).await? {
             Accepted::Committed { .. } => Ok(Acceptance::New(answer)),
             Accepted::Replayed(record) => Ok(Acceptance::Replayed(record)),
@@ -266,6 +237,8 @@ impl Gateway {
     /// A connection was made, or its credential was replaced: its actor reads it again, endpoints hear of it.
     pub async fn connection_saved(&self, connection: &Connection) {
         self.services.directory.forget_business(connection.account, &connection.business_reference).await;
+        self.services.contacts.hears_anew(connection.id).await;
+        self.services.templates.hint(connection);
         if let Some(running) = self.registry.get(connection.id) {
             let _ = running.address.send(Reload).await;
         }
@@ -291,6 +264,17 @@ impl Gateway {
         Ok(())
     }
 
+    /// The templates of a connection's account; `None` when they were not listed yet.
+    pub async fn templates(
+        &self,
+        connection: &Connection,
+    ) -> Result<Option<Arc<TemplateList>>, Arc<StoreError>> {
+        match waba_of(connection) {
+            Some(waba) => self.services.templates.list(waba).await,
+            None => Ok(None),
+        }
+    }
+
     pub async fn business_changed(&self, account: AccountKey, reference: &BusinessRef) {
         self.services.directory.forget_business(account, reference).await;
     }
@@ -306,6 +290,8 @@ impl Gateway {
             let connections = services.store.connections(business.account, Some(business.key), all).await?;
             let erased = services.store.erase_business(business.key).await;
             services.keychain.forget(business.key).await;
+            services.stream.forget(business.key);
+            services.references.forget(business.key);
             services.directory.forget_business(business.account, &business.reference).await;
             let ids = connections.into_iter().map(|connection| connection.id).collect();
             let _ = gateway.supervisor.send(Forget(ids)).await;
@@ -320,9 +306,16 @@ impl Gateway {
         let _ = self.endpoints.send(Refresh).await;
     }
 
-    /// A failed delivery of this endpoint was made due.
+    /// Failed deliveries of this endpoint were made due, or it was resumed.
     pub async fn retry_deliveries(&self, endpoint: EndpointId) {
         let _ = self.endpoints.send(RetryNow(endpoint)).await;
+    }
+
+    /// Delivers what an endpoint was sent in a stretch of time once more.
+    pub async fn replay_deliveries(&self, endpoint: &Endpoint, replay: Replay) -> Result<Replayed, ReplayError> {
+        let replayed = endpoints::replay(&self.services, endpoint, replay).await;
+        self.retry_deliveries(endpoint.id).await;
+        replayed
     }
 
     /// Tells endpoints something that no provider told: `data` is an object.
@@ -386,6 +379,7 @@ impl Gateway {
         Overview {
             partitions: self.services.holdings.partitions().len(),
             leased: self.is_leased(),
+            broken_apps: self.broken_apps(),
             connections,
         }
     }
@@ -394,6 +388,7 @@ impl Gateway {
     pub async fn stop(&self, patience: Duration) {
         let draining = async {
             let _ = self.supervisor.send(DrainAll).await;
+            let _ = self.endpoints.send(RestAll).await;
             self.services.writer.drained().await;
         };
         if tokio::time::timeout(patience, draining).await.is_err() {

@@ -1,20 +1,24 @@
 //! News from providers: whose it is, what it tells, and its row. Committed before the provider hears 200.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::clock::Timestamp;
 use domain::connection::{Connection, ProviderName};
-use domain::contracts::provider::{Content, StatusUpdate, Subject, Update};
+use domain::contracts::provider::{Content, Update};
 use domain::contracts::store::{Batch, Quarantined};
-use domain::event::{EventType, NewEvent, report_id, update_id};
-use domain::ids::{BusinessKey, ConnectionId, EventId, MessageId};
-use serde_json::{Value, json};
+use domain::event::NewEvent;
+use domain::ids::BusinessKey;
 
+use crate::contacts::{LearnError, Lessons};
+use crate::hints::Hints;
 use crate::keychain::{SealError, column};
 use crate::metrics;
 use crate::services::Services;
+use crate::stream::Event;
 use crate::supervisor::registry::Registry;
+use crate::tell::{Told, tell};
+use crate::templates::Gathered;
+use crate::unechoed::Matched;
 use crate::writer::WriteError;
 
 /// What became of the pieces of a webhook.
@@ -37,6 +41,16 @@ pub enum IngestError {
     Write(#[from] WriteError),
 }
 
+impl From<LearnError> for IngestError {
+    fn from(error: LearnError) -> Self {
+        match error {
+            LearnError::Unreadable(unreadable) => Self::Store(unreadable.0),
+            LearnError::Seal(error) => Self::Seal(error),
+            LearnError::Write(error) => Self::Write(error),
+        }
+    }
+}
+
 pub(crate) async fn ingest(
     services: &Services,
     registry: &Registry,
@@ -44,48 +58,55 @@ pub(crate) async fn ingest(
     updates: Vec<Update>,
 ) -> Result<Ingested, IngestError> {
     let now = services.clock.now();
-    let ours = messages_without_echo(services, &updates).await?;
+    let ours = Matched::look_up(services, &updates).await.map_err(IngestError::Store)?;
     let mut batch = Batch::default();
-    let mut reported: Vec<ConnectionId> = Vec::new();
+    let mut lessons = Lessons::default();
+    let mut templates = Gathered::default();
+    let mut hints = Hints::default();
+    // The events of the batch as endpoints need them, in its order.
+    let mut opened: Vec<Event> = Vec::new();
     for update in updates {
         let owners = services.directory.subject(&update.subject).await.map_err(IngestError::Store)?;
         if owners.is_empty() {
             batch.quarantine.push(quarantine(services, provider, update, now).await?);
             continue;
         }
+        templates.gather(&owners, &update);
+        hints.gather_news(&owners, &update, batch.events.len());
         for owner in listeners(&owners) {
-            let told = tell(update.clone(), owner, &ours);
-            if told.message.is_some() && !reported.contains(&owner.id) {
-                reported.push(owner.id);
-            }
-            batch.events.push(seal(services, owner, told).await?);
+            lessons.hear(services, owner, &update).await?;
+            let told = tell(&update, owner, &ours);
+            hints.gather(owner, &update, told.message, batch.events.len(), now);
+            let (event, plain) = seal(services, owner, told).await?;
+            batch.events.push(event);
+            opened.push(plain);
         }
     }
     let quarantined = batch.quarantine.len() as u64;
+    batch.events.append(&mut lessons.events);
+    batch.contacts.clone_from(&lessons.changes);
     let committed = services.writer.write(batch).await?;
-    let new = committed.events.iter().filter(|&&new| new).count() as u64;
+    let (told, untold) = committed.events.split_at(opened.len().min(committed.events.len()));
+    if untold.iter().any(Option::is_some) {
+        services.news.send_replace(());
+    }
+    let new_ones = opened.into_iter().zip(told).filter_map(|(event, seq)| seq.map(|seq| event.at(seq)));
+    services.stream.tell(new_ones);
+    services.contacts.learnt(&lessons.changes);
+    templates.tell(services).await;
+    let new = committed.events.iter().flatten().count() as u64;
     let known = committed.events.len() as u64 - new;
     metrics::updates("new", new);
     metrics::updates("known", known);
     metrics::updates("quarantined", quarantined);
-    if new > 0 {
-        services.news.send_replace(());
-    }
-    for id in reported {
-        // A hint: a connection that is not told looks by itself a second later.
-        if let Some(running) = registry.get(id)
-            && running.has_ambiguous()
-        {
-            let _ = running.address.try_send(crate::connection::messages::Reported);
-        }
-    }
+    hints.tell(services, registry, |event| committed.events.get(event).is_some_and(Option::is_some)).await;
     Ok(Ingested { new, known, quarantined })
 }
 
 /// Who hears of a piece of news: a number has one owner, an account may be shared by several businesses, and each of
 /// them hears once, through a connection that lives if it has one.
-fn listeners(owners: &[Arc<Connection>]) -> Vec<&Connection> {
-    let mut heard: Vec<&Connection> = Vec::with_capacity(1);
+fn listeners(owners: &[Arc<Connection>]) -> Vec<&Arc<Connection>> {
+    let mut heard: Vec<&Arc<Connection>> = Vec::with_capacity(1);
     for owner in owners {
         match heard.iter_mut().find(|known| known.business == owner.business) {
             Some(known) if !known.status.sends() && owner.status.sends() => *known = owner,
@@ -96,88 +117,13 @@ fn listeners(owners: &[Arc<Connection>]) -> Vec<&Connection> {
     heard
 }
 
-/// An event in clear.
-struct Told {
-    id: EventId,
-    event_type: EventType,
-    message: Option<MessageId>,
-    status: Option<domain::DeliveryStatus>,
-    at: Timestamp,
-    data: Value,
-}
-
-/// What an update tells the endpoints of its owner.
-fn tell(update: Update, owner: &Connection, ours: &HashMap<String, MessageId>) -> Told {
-    let about = match &update.subject {
-        Subject::Number(id) => id.clone(),
-        // The same news is an event of its own for each business of the account.
-        Subject::Waba(id) => format!("{id}:{}", owner.business.0),
-    };
-    let plain = |event_type, key: &str, data| Told {
-        id: update_id(update.at, &about, key),
-        event_type,
-        message: None,
-        status: None,
-        at: update.at,
-        data,
-    };
-    match update.content {
-        Content::Message { key, message, contact, metadata } => {
-            let data = json!({ "message": message, "contact": contact, "metadata": metadata });
-            plain(EventType::MessageReceived, &format!("message:{key}"), data)
-        }
-        Content::Echo { key, message, metadata } => {
-            let data = json!({ "message": message, "metadata": metadata });
-            plain(EventType::MessageEcho, &format!("echo:{key}"), data)
-        }
-        Content::Other { field, key, value } => {
-            let event_type = if field.starts_with("message_template") {
-                EventType::TemplateStatus
-            } else {
-                EventType::AccountAlert
-            };
-            plain(event_type, &format!("{field}:{key}"), json!({ "field": field, "value": value }))
-        }
-        Content::Status(status) => tell_status(*status, update.at, &about, owner, ours),
-    }
-}
-
-/// A status of a message of ours carries our id and the caller's opaque data, never what we put there.
-fn tell_status(
-    status: StatusUpdate,
-    at: Timestamp,
-    about: &str,
-    owner: &Connection,
-    ours: &HashMap<String, MessageId>,
-) -> Told {
-    let message = status.echo.map(|echo| echo.message).or_else(|| ours.get(&status.provider_id).copied());
-    let mut object = status.object;
-    let mut data = json!({});
-    if let (Some(message), Some(members)) = (message, object.as_object_mut()) {
-        members.insert("id".to_owned(), json!(message.to_wamid()));
-        members.remove("biz_opaque_callback_data");
-        data["provider_message_id"] = json!(status.provider_id);
-    }
-    data["status"] = object;
-    data["metadata"] = status.metadata;
-    let id = match message {
-        Some(message) => report_id(owner.id, message, &status.word, &status.participant),
-        None => update_id(
-            at,
-            about,
-            &format!("status:{}:{}:{}", status.provider_id, status.word, status.participant),
-        ),
-    };
-    // A status of one member of a group says nothing about the message as a whole.
-    let known = status.status.filter(|_| status.participant.is_empty() && message.is_some());
-    Told { id, event_type: EventType::MessageStatus, message, status: known, at, data }
-}
-
-async fn seal(services: &Services, owner: &Connection, told: Told) -> Result<NewEvent, SealError> {
-    let text = told.data.to_string();
-    let body =
-        services.keychain.seal(owner.business, told.id.uuid(), column::EVENT_BODY, text.as_bytes()).await?;
-    Ok(NewEvent {
+/// As it is kept, and as endpoints need it.
+async fn seal(services: &Services, owner: &Connection, told: Told) -> Result<(NewEvent, Event), SealError> {
+    let body = services
+        .keychain
+        .seal(owner.business, told.id.uuid(), column::EVENT_BODY, told.text.as_bytes())
+        .await?;
+    let event = NewEvent {
         with_transition: false,
         id: told.id,
         event_type: told.event_type,
@@ -188,30 +134,9 @@ async fn seal(services: &Services, owner: &Connection, told: Told) -> Result<New
         status: told.status,
         occurred_at: told.at,
         body,
-    })
-}
-
-/// Statuses whose echo did not come back are matched by the provider's id.
-async fn messages_without_echo(
-    services: &Services,
-    updates: &[Update],
-) -> Result<HashMap<String, MessageId>, IngestError> {
-    let mut by_subject: HashMap<&Subject, Vec<String>> = HashMap::new();
-    for update in updates {
-        if let Content::Status(status) = &update.content
-            && status.echo.is_none()
-        {
-            by_subject.entry(&update.subject).or_default().push(status.provider_id.clone());
-        }
-    }
-    let mut ours = HashMap::new();
-    for (subject, ids) in by_subject {
-        for owner in services.directory.subject(subject).await.map_err(IngestError::Store)? {
-            let found = services.store.messages_by_provider_id(owner.id, &ids).await;
-            ours.extend(found.map_err(|error| IngestError::Store(Arc::new(error)))?);
-        }
-    }
-    Ok(ours)
+    };
+    let plain = Event::untold(&event, &owner.business_reference, told.text);
+    Ok((event, plain))
 }
 
 async fn quarantine(

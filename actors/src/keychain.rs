@@ -134,6 +134,7 @@ pub mod column {
     pub const EVENT_BODY: &str = "events.body";
     pub const QUARANTINE_BODY: &str = "quarantine.body";
     pub const ENDPOINT_SECRET: &str = "endpoints.secret";
+    pub const DELIVERY_ANSWER: &str = "delivery_attempts.answer";
     pub const ACCESS_TOKEN: &str = "official_whatsapp_credentials.access_token";
     pub const PIN: &str = "official_whatsapp_credentials.pin";
 }

@@ -17,31 +17,44 @@
 //! 200; then a hint to the connection and to the endpoints. Whatever a lost hint misses, the next look finds.
 //!
 //! Only this crate names actix. Decisions are plain functions on plain data: `connection/lanes`,
-//! `connection/retry`, `router/policy`, `supervisor/restart`, `endpoints/retry`.
+//! `connection/retry`, `router/policy`, `supervisor/restart`, `tail`, `endpoints/schedule`, `endpoints/health`,
+//! `endpoints/order`.
 
+mod breaker;
+mod acceptance;
 mod clock;
 mod connection;
 mod connections;
+mod contacts;
 mod directory;
 mod endpoints;
 mod handle;
+mod hints;
 mod holdings;
 mod inbox;
 mod keychain;
 pub mod metrics;
 mod ownership;
+mod permits;
+mod references;
 mod router;
 mod services;
 mod start;
+mod stream;
 mod supervisor;
+mod tail;
+mod tell;
+mod templates;
+mod unechoed;
 mod writer;
 
+pub use breaker::BrokenApp;
 pub use clock::SystemClock;
+pub use connection::Sight;
 pub use connection::messages::{Cancellation, Observation};
-pub use endpoints::payload;
-pub use handle::{
-    AcceptError, Acceptance, AcceptedMessage, Gateway, IdempotencyKey, MoveError, Overview, Submission,
-};
+pub use endpoints::{Config as DeliveriesConfig, Replay, ReplayError, Replayed, payload};
+pub use acceptance::{AcceptError, Acceptance, AcceptedMessage, IdempotencyKey, Submission};
+pub use handle::{Gateway, MoveError, Overview};
 pub use inbox::{IngestError, Ingested};
 pub use keychain::{Keychain, SealError, column};
 pub use router::policy::{Choice, Refusal};

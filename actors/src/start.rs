@@ -15,16 +15,22 @@ use domain::partition::Incarnation;
 use tokio::sync::watch;
 use vault::Vault;
 
+use crate::breaker::Breakers;
+use crate::contacts::Contacts;
 use crate::directory::Directory;
 use crate::endpoints::Endpoints;
 use crate::handle::Gateway;
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
 use crate::ownership::Ownership;
+use crate::permits::Permits;
+use crate::references::References;
 use crate::router::Router;
 use crate::services::{Config, Services};
+use crate::stream::Stream;
 use crate::supervisor::Supervisor;
 use crate::supervisor::registry::Registry;
+use crate::templates::{Listing, Templates};
 use crate::writer::Writer;
 
 /// What the gateway runs on. Everything is given: time, databases, providers.
@@ -76,8 +82,15 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
     let arbiters: Vec<ArbiterHandle> = (0..threads.max(1)).map(|_| Arbiter::new().handle()).collect();
     let writer = Writer::start(&arbiters[0], Arc::clone(&store), holdings.clone(), Arc::clone(&clock));
     let started_at = clock.now();
+    let contacts = Contacts::new(Arc::clone(&store), Arc::clone(&clock), config.service_window);
+    let registry = Registry::default();
+    let total = usize::try_from(config.posts_in_flight_total.get()).unwrap_or(usize::MAX);
+    let permits = Permits::new(total, registry.clone());
+    let (templates, template_hints) = Templates::new(Arc::clone(&store), Arc::clone(&clock));
     let services = Services {
         store,
+        contacts,
+        templates,
         keychain,
         writer,
         directory: directory.clone(),
@@ -85,12 +98,15 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         clock,
         ids,
         holdings,
+        permits,
+        breakers: Breakers::default(),
         config: Arc::new(config),
         started_at,
+        stream: Stream::default(),
+        references: References::default(),
         news: watch::channel(()).0,
     };
 
-    let registry = Registry::default();
     let router = Router::start_in_arbiter(&arbiters[0], |_| Router::new(directory));
     let ownership = Ownership::start_in_arbiter(&arbiters[0], |_| ownership);
     let endpoints = {
@@ -102,7 +118,8 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         let (services, registry, children) = (services.clone(), registry.clone(), arbiters.clone());
         Supervisor::start_in_arbiter(&arbiters[0], |_| Supervisor::new(services, registry, children))
     };
-    Ok(Gateway { services, registry, supervisor, router, endpoints, ownership, lost: lost_seen })
+    let listing = Arc::new(Listing::start(services.clone(), template_hints));
+    Ok(Gateway { services, registry, supervisor, router, endpoints, ownership, lost: lost_seen, _listing: listing })
 }
 
 /// A random positive number: a restarted node is another incarnation.

@@ -261,6 +261,7 @@ fn merge(writes: Vec<Write>) -> (Batch, Vec<Share>) {
         batch.quarantine.extend(part.quarantine);
         batch.progress.extend(part.progress);
         batch.failed_deliveries.extend(part.failed_deliveries);
+        batch.contacts.extend(part.contacts);
     }
     (batch, shares)
 }

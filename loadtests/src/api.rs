@@ -1,11 +1,8 @@
 //! The gateway's `/v1` and the sandbox's control, for what is not measured.
 
-use std::collections::HashMap;
-
 use anyhow::{Context, Result, ensure};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Duration;
 use url::Url;
@@ -60,73 +57,14 @@ impl Api {
     }
 }
 
-/// How often the sandbox took each message of ours, and up to where its log was read.
-#[derive(Debug, Default)]
-pub struct Sent {
-    pub times: HashMap<String, u32>,
-    pub last: u64,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    seq: u64,
-    id: Option<String>,
-    body: Body,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    biz_opaque_callback_data: Option<String>,
-}
-
-const PAGE: usize = 20_000;
-
-/// Reads the sandbox's log behind `after`. An entry with an id is a message that the platform took, whether or not
-/// its answer arrived.
-pub async fn sent(sandbox: &Api, after: u64) -> Result<Sent> {
-    let mut sent = Sent { times: HashMap::new(), last: after };
-    loop {
-        let page = sandbox.get(&format!("control/sent?after={}&limit={PAGE}", sent.last)).await?;
-        let Page { data } = serde_json::from_value(page)?;
-        let Some(entry) = data.last() else { return Ok(sent) };
-        sent.last = entry.seq;
-        for entry in data.iter().filter(|entry| entry.id.is_some()) {
-            if let Some(message) = entry.body.biz_opaque_callback_data.as_deref().and_then(message_of) {
-                *sent.times.entry(message.to_owned()).or_default() += 1;
-            }
-        }
-    }
-}
-
-/// Of `v1.<message id>.<attempt>`.
-fn message_of(opaque: &str) -> Option<&str> {
-    opaque.strip_prefix("v1.")?.rsplit_once('.').map(|(message, _)| message)
-}
-
-/// The end of the sandbox's log, without reading all of it at once.
-pub async fn end_of_sent(sandbox: &Api) -> Result<u64> {
-    sent(sandbox, 0).await.map(|sent| sent.last)
-}
-
 /// Takes Meta's limits away, which are much lower than any load.
 pub async fn lift_limits(sandbox: &Api) -> Result<()> {
     let none = json!({"throughput_per_s": null, "pair": null, "service_window": false});
     sandbox.put("control/limits", &none).await.map(drop)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn opaque_data_names_the_message() {
-        assert_eq!(message_of("v1.msg_0199.12"), Some("msg_0199"));
-        assert_eq!(message_of("v2.msg_0199.12"), None);
-        assert_eq!(message_of("order-7"), None);
-    }
+/// The limits that Meta gives a number to begin with.
+pub async fn usual_limits(sandbox: &Api) -> Result<()> {
+    let usual = json!({"throughput_per_s": 80, "pair": {"seconds": 6, "burst": 45}, "service_window": false});
+    sandbox.put("control/limits", &usual).await.map(drop)
 }

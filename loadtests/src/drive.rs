@@ -1,12 +1,13 @@
 //! Sends requests by a schedule over many connections and notes what was answered.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use crate::latency::{Latencies, Latency};
 use crate::pace::Schedule;
@@ -46,20 +47,18 @@ pub struct Answers {
     pub latency: Latency,
 }
 
-pub async fn drive(address: SocketAddr, workers: u32, schedule: Schedule, shots: Arc<impl Shots>) -> Driven {
-    let schedule = Arc::new(schedule);
+pub async fn drive(
+    address: SocketAddr,
+    workers: u32,
+    schedule: Arc<Schedule>,
+    shots: Arc<impl Shots>,
+) -> Driven {
     let mut working = JoinSet::new();
     for _ in 0..workers {
         working.spawn(work(Line::to(address), Arc::clone(&schedule), Arc::clone(&shots)));
     }
-    let mut driven = Driven::default();
-    while let Some(worker) = working.join_next().await {
-        match worker {
-            Ok(worker) => driven.add(worker),
-            Err(died) => *driven.unanswered.entry(died.to_string()).or_default() += 1,
-        }
-    }
-    driven.seconds = schedule.start().elapsed().as_secs_f64();
+    let mut driven = Driven::of(working).await;
+    driven.last_answer_after(schedule.start().elapsed());
     driven
 }
 
@@ -70,26 +69,53 @@ async fn work(mut line: Line, schedule: Arc<Schedule>, shots: Arc<impl Shots>) -
         let answer = line.post(&shots.request(turn.index)).await;
         last = Instant::now();
         match answer.map(|answer| (answer.status, shots.taken(turn.index, answer.status, &answer.body))) {
-            Ok((_, Some(ids))) => {
-                driven.latencies.record(last - turn.due);
-                driven.requests_taken += 1;
-                driven.ids.extend(ids);
-            }
+            Ok((_, Some(ids))) => driven.take(ids, last - turn.due),
             Ok((status, None)) => {
-                *driven.refused.entry(status).or_default() += 1;
+                driven.refuse(status);
                 schedule.give_back();
             }
             Err(error) => {
-                *driven.unanswered.entry(error.kind().to_string()).or_default() += 1;
+                driven.lose(&error);
                 schedule.give_back();
             }
         }
     }
-    driven.seconds = (last - schedule.start()).as_secs_f64();
+    driven.last_answer_after(last - schedule.start());
     driven
 }
 
 impl Driven {
+    pub fn take(&mut self, ids: Vec<String>, after: Duration) {
+        self.latencies.record(after);
+        self.requests_taken += 1;
+        self.ids.extend(ids);
+    }
+
+    pub fn refuse(&mut self, status: u16) {
+        *self.refused.entry(status).or_default() += 1;
+    }
+
+    /// Nobody knows whether it arrived.
+    pub fn lose(&mut self, error: &io::Error) {
+        *self.unanswered.entry(error.kind().to_string()).or_default() += 1;
+    }
+
+    pub fn last_answer_after(&mut self, duration: Duration) {
+        self.seconds = duration.as_secs_f64();
+    }
+
+    /// Puts together what workers did beside each other.
+    pub async fn of(mut working: JoinSet<Self>) -> Self {
+        let mut driven = Self::default();
+        while let Some(worker) = working.join_next().await {
+            match worker {
+                Ok(worker) => driven.add(worker),
+                Err(died) => *driven.unanswered.entry(died.to_string()).or_default() += 1,
+            }
+        }
+        driven
+    }
+
     fn add(&mut self, other: Self) {
         self.ids.extend(other.ids);
         self.requests_taken += other.requests_taken;
@@ -132,7 +158,6 @@ mod tests {
     use crate::pace::Pace;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
-    use tokio::time::Duration;
 
     struct EverySecond;
 
@@ -166,7 +191,7 @@ mod tests {
             }
         });
         let schedule = Schedule::new(Pace::PerSecond(100), Duration::from_millis(100), 1);
-        let driven = drive(address, 2, schedule, Arc::new(EverySecond)).await;
+        let driven = drive(address, 2, Arc::new(schedule), Arc::new(EverySecond)).await;
         let mut ids = driven.ids.clone();
         ids.sort();
         assert_eq!(ids, ["1", "3", "5", "7", "9"]);

@@ -3,6 +3,7 @@
 
 mod api;
 mod drive;
+mod fill;
 mod latency;
 mod loopback;
 mod options;
@@ -11,7 +12,9 @@ mod process;
 mod receiver;
 mod report;
 mod scenarios;
+mod sent;
 mod signature;
+mod table;
 mod target;
 mod wire;
 
@@ -49,6 +52,11 @@ async fn run(options: Options) -> Result<bool> {
     match options.command {
         Command::SteadySend(options) => scenarios::steady_send::run(&options).await,
         Command::WebhookBurst(options) => scenarios::webhook_burst::run(&options).await,
+        Command::Flood(options) => scenarios::flood::run(&options).await,
+        Command::Backlog(options) => scenarios::backlog::run(&options).await,
+        Command::ManyBusinesses(options) => scenarios::many_businesses::run(&options).await,
+        Command::Connections(options) => scenarios::connections::run(&options).await,
+        Command::Table { folder } => table::print(&folder).map(|()| true),
         Command::Sandbox(options) => target::pretend::run(options).await.map(|()| true),
     }
 }

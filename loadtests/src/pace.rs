@@ -1,7 +1,7 @@
 //! When each request is due.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
@@ -26,6 +26,7 @@ pub struct Schedule {
     next: AtomicU64,
     /// Permits that one turn takes.
     weight: u32,
+    stopped: AtomicBool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,13 @@ pub struct Turn {
 impl Schedule {
     pub fn new(pace: Pace, length: Duration, weight: u32) -> Self {
         let start = Instant::now();
-        Self { pace, start, end: start + length, next: AtomicU64::new(0), weight }
+        let (next, stopped) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { pace, start, end: start + length, next, weight, stopped }
+    }
+
+    /// Before its time is over: who waits for a turn gets none.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     pub const fn start(&self) -> Instant {
@@ -55,7 +62,7 @@ impl Schedule {
                     return None;
                 }
                 sleep_until(due).await;
-                Some(Turn { index, due })
+                (!self.stopped.load(Ordering::Relaxed)).then_some(Turn { index, due })
             }
             Pace::Closed(unfinished) => {
                 let permits = timeout_at(self.end, unfinished.acquire_many(self.weight)).await;
@@ -100,6 +107,14 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_schedule_that_is_stopped_hands_out_no_more_turns() {
+        let schedule = Schedule::new(Pace::PerSecond(10), Duration::from_secs(100), 1);
+        assert!(schedule.next().await.is_some());
+        schedule.stop();
+        assert_eq!(schedule.next().await, None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -73,7 +73,8 @@ pub fn rounded(number: f64) -> f64 {
     (number * 1e4).round() / 1e4
 }
 
-/// Member by member: numbers become the median of the runs, what is the same in all of them stays.
+/// Member by member, and lists of one length place by place: numbers become the median of the runs, what is the same in
+/// all of them stays.
 pub fn median(runs: &[Value]) -> Value {
     let Some(first) = runs.first() else { return Value::Null };
     match first {
@@ -90,9 +91,17 @@ pub fn median(runs: &[Value]) -> Value {
             let (low, high) = ((numbers.len() - 1) / 2, numbers.len() / 2);
             json!(rounded(f64::midpoint(numbers[low], numbers[high])))
         }
+        Value::Array(items) if runs.iter().all(|run| has_length(run, items.len())) => {
+            let of_each = |index: usize| runs.iter().map(|run| run[index].clone()).collect::<Vec<_>>();
+            (0..items.len()).map(|index| median(&of_each(index))).collect()
+        }
         other if runs.iter().all(|run| run == other) => other.clone(),
         _ => Value::Null,
     }
+}
+
+fn has_length(value: &Value, length: usize) -> bool {
+    value.as_array().is_some_and(|items| items.len() == length)
 }
 
 /// On what the figures were taken; without names.
@@ -115,6 +124,12 @@ pub fn print_json(value: &Value) -> Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)?;
+    Ok(())
+}
+
+/// To standard output, as it is.
+pub fn say(text: &str) -> Result<()> {
+    io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }
 
@@ -168,6 +183,9 @@ mod tests {
         assert_eq!(median(&runs), expected);
         assert_eq!(median(&runs[..2])["a"], json!({"b": 2.0, "c": 1.5}));
         assert_eq!(median(&[]), Value::Null);
+        let lists = [json!([{"name": "x", "a": 1}]), json!([{"name": "x", "a": 3}])];
+        assert_eq!(median(&lists), json!([{"name": "x", "a": 2.0}]));
+        assert_eq!(median(&[json!([1]), json!([1, 2])]), Value::Null);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Request {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
+    /// When to try again, of an answer that says so.
+    pub retry_after: Option<Duration>,
     pub body: Vec<u8>,
 }
 
@@ -79,7 +81,8 @@ async fn read_answer(stream: &mut TcpStream) -> io::Result<(Answer, bool)> {
                 more(stream, &mut received).await?;
             }
             let body = received[head.length..end].to_vec();
-            return Ok((Answer { status: head.status, body }, head.stays));
+            let Head { status, retry_after, stays, .. } = head;
+            return Ok((Answer { status, retry_after, body }, stays));
         }
         more(stream, &mut received).await?;
     }
@@ -98,6 +101,7 @@ struct Head {
     status: u16,
     body_length: usize,
     stays: bool,
+    retry_after: Option<Duration>,
 }
 
 impl Head {
@@ -111,13 +115,15 @@ impl Head {
         let mut lines = text.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok());
         let status = status.ok_or_else(|| wrong("not an HTTP/1.1 answer"))?;
-        let mut head = Self { length: end + 4, status, body_length: 0, stays: true };
+        let mut head = Self { length: end + 4, status, body_length: 0, stays: true, retry_after: None };
         for (name, value) in lines.filter_map(|line| line.split_once(':')) {
             let value = value.trim();
             if name.eq_ignore_ascii_case("content-length") {
                 head.body_length = value.parse().map_err(|_| wrong("a wrong content-length"))?;
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
                 return Err(wrong("a body without a length"));
+            } else if name.eq_ignore_ascii_case("retry-after") {
+                head.retry_after = value.parse().ok().map(Duration::from_secs);
             } else if name.eq_ignore_ascii_case("connection") && value.eq_ignore_ascii_case("close") {
                 head.stays = false;
             }
@@ -135,8 +141,11 @@ mod tests {
     fn a_head_is_read_once_it_is_complete() {
         let head = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\nconnection: close\r\n\r\n{}";
         assert_eq!(Head::parse(&head[..40]).unwrap(), None);
-        let expected = Head { length: head.len() - 2, status: 202, body_length: 2, stays: false };
+        let expected =
+            Head { length: head.len() - 2, status: 202, body_length: 2, stays: false, retry_after: None };
         assert_eq!(Head::parse(head).unwrap(), Some(expected));
+        let busy = Head::parse(b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\n\r\n").unwrap();
+        assert_eq!(busy.unwrap().retry_after, Some(Duration::from_secs(3)));
     }
 
     #[test]
@@ -169,7 +178,7 @@ mod tests {
         let request = Request { path: "/x", headers: "a: b\r\n".to_owned(), body: "{}".to_owned() };
         for _ in 0..2 {
             let answer = line.post(&request).await.unwrap();
-            assert_eq!(answer, Answer { status: 200, body: b"true".to_vec() });
+            assert_eq!(answer, Answer { status: 200, retry_after: None, body: b"true".to_vec() });
         }
         let seen = server.await.unwrap();
         assert!(seen[1].starts_with("POST /x HTTP/1.1\r\nhost: 127.0.0.1:"), "{}", seen[1]);

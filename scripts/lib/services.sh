@@ -12,13 +12,19 @@ start_services() {
   start_redis
 }
 
-# PostgreSQL refuses to be root. setpriv becomes the command that it runs, so `$!` is the server itself, and
+# Whom services run as where we are root, which PostgreSQL refuses to be; nobody is named where we are not.
+service_account() {
+  ((EUID == 0)) || return 0
+  if getent passwd postgres >/dev/null; then echo postgres; else echo nobody; fi
+}
+
+# setpriv becomes the command that it runs, so `$!` is the server itself, and
 # has the kernel end the server when this script dies, however it dies.
 service_user() {
   as_service=(setpriv --pdeathsig=INT)
-  ((EUID == 0)) || return 0
-  local user=nobody
-  if getent passwd postgres >/dev/null; then user=postgres; fi
+  local user
+  user=$(service_account)
+  [[ -n $user ]] || return 0
   as_service=(setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups --pdeathsig=INT)
   chown "$user" "$service_folder"
   (cd / && "${as_service[@]}" test -w "$service_folder") ||

@@ -59,14 +59,24 @@ codes! {
     StateConflict = "state_conflict", CONFLICT, false, "The present state does not allow this";
     NoConnection = "no_connection", CONFLICT, false, "The business has no connected number";
     ConnectionNotReady = "connection_not_ready", CONFLICT, true, "The number does not send at the moment";
+    WindowClosed = "window_closed", CONFLICT, false, "The recipient has not written for 24 hours: only a template may be sent";
+    TemplateNotApproved = "template_not_approved", CONFLICT, false, "The template is not there, or may not be sent now";
+    OptedOut = "opted_out", CONFLICT, false, "The recipient does not want this";
+    RecipientCapped = "recipient_capped", CONFLICT, true, "The platform withholds marketing from the recipient for now";
+    DailyCapReached = "daily_cap_reached", TOO_MANY_REQUESTS, true, "The portfolio has written to as many people as it may within 24 hours";
+    RetryTooSoon = "retry_too_soon", CONFLICT, true, "It is too soon to send this again";
+    MayBeDuplicate = "may_be_duplicate", CONFLICT, false, "It may have been sent, so that this may be a second time";
+    AlreadyReplayed = "already_replayed", CONFLICT, false, "Another message was sent in its place";
+    BodyGone = "body_gone", GONE, false, "What the message said is not kept any more";
     SessionExpired = "session_expired", GONE, false, "The session is over";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, false, "The body is too large";
     UnsupportedMedia = "unsupported_media", UNSUPPORTED_MEDIA_TYPE, false, "The body must be JSON";
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, false, "A field has a value that is not allowed";
+    TemplateParamMismatch = "template_param_mismatch", UNPROCESSABLE_ENTITY, false, "The template is filled with something else than it takes";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, true, "There were too many requests";
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, false, "There are too many headers";
     Internal = "internal", INTERNAL_SERVER_ERROR, true, "Something went wrong on our side";
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE, true, "There is too much work at the moment";
+    Overloaded = "overloaded", TOO_MANY_REQUESTS, true, "There is too much work at the moment: nothing was accepted";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, true, "The gateway cannot do this at the moment";
 }
 
@@ -106,6 +116,13 @@ impl Problem {
     #[must_use]
     pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { detail: Some(detail.into()), ..self }
+    }
+
+    /// Names what the caller can change about it.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<String>, rule: &'static str, message: impl Into<String>) -> Self {
+        self.errors.push(FieldError::new(field, rule, message));
+        self
     }
 
     #[must_use]
@@ -196,6 +213,7 @@ impl From<StoreError> for Problem {
             // Erased while we looked at it.
             StoreError::Gone { .. } => Self::not_found(),
             StoreError::Unreadable { .. } => Self::internal("reading the database", &error),
+            StoreError::Refused(_) => Self::internal("writing to the database", &error),
         }
     }
 }

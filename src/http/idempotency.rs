@@ -7,9 +7,10 @@
 //! Only answers of success are kept. A crash between the work and its record can make the work happen twice; what it
 //! makes twice is a link or an endpoint, never a message.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::{Future, Ready, ready};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
@@ -25,7 +26,7 @@ use domain::secret::Sealed;
 use gateway_actors::SealError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::Uuid;
 
 use super::error::{Code, Problem};
@@ -38,7 +39,6 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const LONGEST_KEY: usize = 255;
 /// Bound into sealed answers. It never changes.
 const COLUMN: &str = "idempotency_keys.answer";
-const LOCKS: usize = 64;
 
 /// The digest of the caller's `Idempotency-Key`, where one was sent.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +59,12 @@ impl FromRequest for Key {
     }
 }
 
-/// Requests with one key take turns. A few locks for all keys: two keys that share one wait for each other.
-#[derive(Clone)]
-pub struct Turns(Arc<[Mutex<()>]>);
+type AccountsKey = (AccountKey, Digest32);
+
+/// Requests of one account with one key take turns; nobody else waits for them. Holds the keys of requests under way
+/// and no others.
+#[derive(Clone, Default)]
+pub struct Turns(Arc<StdMutex<HashMap<AccountsKey, Arc<Mutex<()>>>>>);
 
 impl fmt::Debug for Turns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,15 +72,35 @@ impl fmt::Debug for Turns {
     }
 }
 
-impl Default for Turns {
-    fn default() -> Self {
-        Self((0..LOCKS).map(|_| Mutex::new(())).collect())
-    }
+/// Given back when it is dropped.
+struct Turn {
+    turns: Turns,
+    key: AccountsKey,
+    held: Option<OwnedMutexGuard<()>>,
 }
 
 impl Turns {
-    fn of(&self, key: &Digest32) -> &Mutex<()> {
-        &self.0[usize::from(key[0]) % LOCKS]
+    fn under_way(&self) -> std::sync::MutexGuard<'_, HashMap<AccountsKey, Arc<Mutex<()>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait(&self, key: AccountsKey) -> Turn {
+        let lock = Arc::clone(self.under_way().entry(key).or_default());
+        // Made before the wait, so that a request that is given up meanwhile leaves nothing behind.
+        let mut turn = Turn { turns: self.clone(), key, held: None };
+        turn.held = Some(lock.lock_owned().await);
+        turn
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut under_way = self.turns.under_way();
+        self.held = None;
+        // The map's own and nobody else's.
+        if under_way.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            under_way.remove(&self.key);
+        }
     }
 }
 
@@ -107,6 +130,15 @@ impl Made {
         Ok(Self { status, json, secret_of: None })
     }
 
+    /// An answer that is written already.
+    pub const fn from_json(status: StatusCode, json: String) -> Self {
+        Self { status, json, secret_of: None }
+    }
+
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+
     /// The answer holds something that must not be stored in clear.
     #[must_use]
     pub fn holding_secret_of(self, owner: BusinessKey) -> Self {
@@ -129,7 +161,7 @@ pub async fn once(
 ) -> Result<HttpResponse, Problem> {
     let Some(key_hash) = request.key.0 else { return work.await.map(|made| answer(made.status, made.json)) };
     let body_hash: Digest32 = Sha256::digest(request.body).into();
-    let _turn = state.turns.of(&key_hash).lock().await;
+    let _turn = state.turns.wait((request.account, key_hash)).await;
     if let Some(record) = state.store.remembered(request.account, &key_hash).await? {
         return replay(state, &record, &request.route, &body_hash).await;
     }
@@ -217,5 +249,44 @@ pub fn of_seal(error: SealError) -> Problem {
             Problem::new(Code::Unavailable).with_retry_after(std::time::Duration::from_secs(1))
         }
         error => Problem::internal("sealing", &error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const FIRST: AccountsKey = (AccountKey(1), [1; 32]);
+
+    async fn waits(turns: &Turns, key: AccountsKey) -> bool {
+        tokio::time::timeout(Duration::from_millis(20), turns.wait(key)).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn one_key_waits_for_itself_and_for_no_other_key_or_account() {
+        let turns = Turns::default();
+        let held = turns.wait(FIRST).await;
+        assert!(waits(&turns, FIRST).await);
+        for other in [(AccountKey(1), [2; 32]), (AccountKey(2), [1; 32]), (AccountKey(1), [65; 32])] {
+            assert!(!waits(&turns, other).await);
+        }
+        drop(held);
+        assert!(!waits(&turns, FIRST).await);
+    }
+
+    #[tokio::test]
+    async fn keys_that_nobody_uses_are_forgotten_also_by_those_who_gave_up() {
+        let turns = Turns::default();
+        let first = turns.wait(FIRST).await;
+        let second = tokio::spawn({
+            let turns = turns.clone();
+            async move { drop(turns.wait(FIRST).await) }
+        });
+        assert!(waits(&turns, FIRST).await);
+        assert_eq!(turns.under_way().len(), 1);
+        drop(first);
+        second.await.unwrap();
+        assert_eq!(turns.under_way().len(), 0);
     }
 }

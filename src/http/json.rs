@@ -10,6 +10,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::{FromRequest, HttpRequest, web};
 use bytes::Bytes;
+use domain::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -38,6 +39,27 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
                 );
             }
             Ok(Self { value: read(&bytes)?, bytes })
+        })
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub struct JsonOrNothing<T> {
+    pub value: T,
+    pub bytes: Bytes,
+}
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for JsonOrNothing<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let bytes = body(&request, payload).await?;
+            let value = if bytes.is_empty() { T::default() } else { read(&bytes)? };
+            Ok(Self { value, bytes })
         })
     }
 }
@@ -159,6 +181,15 @@ impl Query {
     {
         let Some(text) = self.take(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|error| Problem::field(name, "invalid", format!("{name}: {error}")))
+    }
+
+    /// A time as RFC 3339 writes it.
+    pub fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.take(name) else { return Ok(None) };
+        serde_json::from_value(text.into()).map(Some).map_err(|_| {
+            let message = format!("{name} must be an RFC 3339 time such as 2026-11-22T08:30:00Z");
+            Problem::field(name, "invalid", message)
+        })
     }
 
     /// How many entries an answer has at most.

@@ -105,7 +105,7 @@ impl Limits {
 
 type Answer<B> = Result<ServiceResponse<EitherBody<B>>, actix_web::Error>;
 
-/// A place among the API's and the pages' requests, or 503.
+/// A place among the API's and the pages' requests, or 429.
 pub async fn among_requests<B: actix_web::body::MessageBody>(
     request: ServiceRequest,
     next: Next<B>,

@@ -11,7 +11,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::api::{businesses, connections, deliveries, endpoints, events, messages, onboarding_sessions};
+use super::api::{
+    businesses, connections, deliveries, endpoints, events, messages, onboarding_sessions, opt_outs, stats, templates, windows,
+};
 use super::error::Code;
 
 #[derive(OpenApi)]
@@ -26,25 +28,40 @@ use super::error::Code;
         messages::lookup::list,
         messages::lookup::read,
         messages::lookup::cancel,
+        messages::replay::one,
+        messages::replay_many::many,
         businesses::create,
         businesses::list,
         businesses::read,
+        businesses::change,
+        opt_outs::list,
+        opt_outs::read,
+        opt_outs::set,
+        opt_outs::lift,
         businesses::erase,
         onboarding_sessions::create,
         onboarding_sessions::read,
         onboarding_sessions::cancel,
         connections::list,
         connections::read,
+        windows::read,
         connections::disconnect,
         connections::reconnect,
-        endpoints::create,
-        endpoints::list,
-        endpoints::read,
-        endpoints::change,
-        endpoints::remove,
+        templates::list,
+        templates::read,
+        endpoints::resource::create,
+        endpoints::resource::list,
+        endpoints::resource::read,
+        endpoints::resource::change,
+        endpoints::resource::remove,
+        endpoints::secret::rotate,
+        endpoints::resume::resume,
+        endpoints::replay::replay,
         events::list,
         deliveries::list,
+        deliveries::read,
         deliveries::replay,
+        stats::read,
     ),
     components(schemas(super::api::views::TimelineLine)),
     modifiers(&ApiKeys),

@@ -2,13 +2,22 @@
 
 mod actors;
 mod bad_input;
+mod bad_people;
 mod browser;
 mod deliveries;
+mod endpoints;
 mod faults;
 mod isolation;
 mod journey;
+mod keys;
 mod kill;
 mod leak;
 mod onboarding;
+mod people;
+mod portfolio;
+mod replays;
 mod settings;
+mod stats;
 mod support;
+mod windows;
+mod templates;

@@ -1,5 +1,4 @@
-//! One number: its lifecycle and its mailbox. What it decides stands in `lanes`, `retry` and `limiter`; how it
-//! claims, posts and settles in `outbox`.
+//! One number: its lifecycle and its mailbox.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,20 +6,23 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use domain::clock::Timestamp;
-use domain::contracts::store::{Accepted, Batch};
 use domain::ids::ConnectionId;
-use domain::outbox::{Happening, OutboxState};
 use tokio::sync::oneshot;
 
+use super::caution::Caution;
 use super::credentials::{self, LoadError, Opened};
-use super::lanes::{Admission, Entry, Lanes};
+use super::halt::Halt;
+use super::lanes::Lanes;
 use super::limiter::Limiter;
-use super::messages::{Cancel, Cancellation, Drain, Observation, Observe, Quit, Reload, Reported, Submit};
-use super::outbox::READ;
-use crate::metrics;
+use super::messages::{Cancel, Cancellation, Drain, Observation, Observe, Quit, Reload, Reported, Resume, Told};
+use super::reading::Begun;
+use super::review::{Subscription, has_arrived};
+use super::tally::Tally;
+use super::turns::Turns;
+use crate::permits::{Granted, Permit};
 use crate::services::Services;
 use crate::supervisor::registry::Work;
-use crate::supervisor::{ExitGuard, Idle};
+use crate::supervisor::{ExitGuard, Idle, SOON};
 use crate::writer::WriteError;
 
 /// How often a connection with work looks at it, beyond the moments it knows of.
@@ -29,23 +31,42 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) services: Services,
-    pub(super) opened: Option<Opened>,
+    pub(super) opened: Option<Arc<Opened>>,
     pub(super) lanes: Lanes,
+    pub(super) turns: Turns,
     pub(super) limiter: Limiter,
-    /// Shared with the registry.
-    work: Arc<Work>,
+    pub(super) halt: Halt,
+    pub(super) caution: Caution,
+    pub(super) tally: Tally,
+    /// Permits that were called out for this number and are not used yet.
+    pub(super) granted: Vec<Permit>,
+    /// Of each priority: a permit was asked for, and will come.
+    pub(super) applied: [bool; 4],
+    pub(super) subscription: Subscription,
     /// Rises with each reading of the credential, so that an old token's refusal is not held against a new one.
     pub(super) opened_generation: u64,
     pub(super) reviewing: bool,
-    pub(super) reading: bool,
+    pub(super) expiring: bool,
+    /// Readings of the store under way.
+    pub(super) readings: usize,
+    /// Shared with the registry.
+    work: Arc<Work>,
     draining: Vec<oneshot::Sender<()>>,
     timer: Option<(Timestamp, SpawnHandle)>,
     idle_since: Timestamp,
     guard: ExitGuard,
+    /// An earlier actor of this number may have left something with the writer.
+    after_failure: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, services: Services, work: Arc<Work>, guard: ExitGuard) -> Self {
+    pub(crate) fn new(
+        id: ConnectionId,
+        services: Services,
+        work: Arc<Work>,
+        guard: ExitGuard,
+        after_failure: bool,
+    ) -> Self {
         let limiter = Limiter::new(&services.config.limiter, Arc::clone(&services.clock));
         let idle_since = services.clock.now();
         Self {
@@ -53,15 +74,24 @@ impl Connection {
             services,
             opened: None,
             lanes: Lanes::default(),
+            turns: Turns::default(),
             limiter,
-            work,
+            halt: Halt::None,
+            caution: Caution::default(),
+            tally: Tally::default(),
+            granted: Vec::new(),
+            applied: [false; 4],
+            subscription: Subscription::default(),
             opened_generation: 0,
             reviewing: false,
-            reading: false,
+            expiring: false,
+            readings: 0,
+            work,
             draining: Vec::new(),
             timer: None,
             idle_since,
             guard,
+            after_failure,
         }
     }
 
@@ -69,40 +99,32 @@ impl Connection {
         self.services.clock.now()
     }
 
-    /// Whether this node may post for this number at this moment.
-    pub(super) fn may_post(&self) -> bool {
-        let Some(opened) = &self.opened else { return false };
-        self.draining.is_empty()
-            && opened.token.is_some()
-            && opened.connection.status.sends()
-            && self.services.holdings.may_act(opened.connection.partition, &*self.services.clock)
-            && self.lanes.in_flight() < self.services.config.posts_in_flight.get() as usize
+    pub(super) fn is_draining(&self) -> bool {
+        !self.draining.is_empty()
     }
 
-    /// Reads the connection, and at the start what waits for it; until that is done no message is handled.
+    /// What the number received since this was asked last.
+    pub(super) fn take_received(&self) -> u32 {
+        self.work.received.swap(0, Ordering::Relaxed)
+    }
+
+    /// Reads the connection, and at the start what is on its way; until that is done no message is handled.
     fn load(&mut self, ctx: &mut Context<Self>) {
         let (services, id) = (self.services.clone(), self.id);
-        let first = self.opened.is_none();
-        let begun = self.lanes.snapshot();
+        let (first, after_failure) = (self.opened.is_none(), self.after_failure);
         let loading = async move {
             let opened = credentials::load(&*services.store, &services.keychain, id).await?;
             if !first {
-                return Ok((opened, Vec::new()));
+                return Ok((opened, None));
             }
-            // What an earlier actor of this number handed to the writer is written before the rows are read.
-            services.writer.write(Batch::default()).await.map_err(|_| LoadError::Writer)?;
-            let rows = services.store.unfinished(id, 0, READ).await?;
-            Ok::<_, LoadError>((opened, rows))
+            if after_failure {
+                // What the earlier actor handed to the writer is written before the rows are read.
+                services.writer.write(Default::default()).await.map_err(|_| LoadError::Writer)?;
+            }
+            Ok::<_, LoadError>((opened, Some(Begun::read(&services, id).await?)))
         };
-        ctx.wait(loading.into_actor(self).map(move |loaded, this, ctx| match loaded {
-            Ok((opened, rows)) => {
-                this.opened = Some(opened);
-                this.opened_generation += 1;
-                if first {
-                    this.take_rows(&rows, begun, ctx);
-                }
-                this.pump(ctx);
-            }
+        ctx.wait(loading.into_actor(self).map(|loaded, this, ctx| match loaded {
+            Ok((opened, begun)) => this.loaded(opened, begun, ctx),
             // Erased: there is nothing to start again for.
             Err(LoadError::Missing) => ctx.stop(),
             Err(error) => {
@@ -112,33 +134,65 @@ impl Connection {
         }));
     }
 
+    fn loaded(&mut self, opened: Opened, begun: Option<Begun>, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let connection = Arc::clone(&opened.connection);
+        self.opened = Some(Arc::new(opened));
+        self.opened_generation += 1;
+        self.limiter.learn(connection.sending);
+        let stored = if connection.status == domain::ConnectionStatus::Suspended {
+            Halt::stored(connection.reason.as_deref(), connection.sending.probe, now)
+        } else {
+            Halt::None
+        };
+        self.halt = self.halt.reloaded(stored);
+        if let Some(begun) = begun {
+            self.begin(begun, ctx);
+        }
+        self.pump(ctx);
+    }
+
     /// Memory and store may disagree: end, and begin again from the store.
     pub(super) fn start_over(&mut self, ctx: &mut Context<Self>) {
         self.guard.failed();
         ctx.stop();
     }
 
-    /// After anything changed: post what may go, look when to look again, finish a drain.
-    pub(super) fn settle_down(&mut self, ctx: &mut Context<Self>) {
+    /// Reads on in the store when memory has room, and posts what may go.
+    pub(super) fn pump(&mut self, ctx: &mut Context<Self>) {
+        self.read_on(ctx);
+        self.dispatch(ctx);
+        self.settle_down(ctx);
+    }
+
+    /// After anything changed: look when to look again, finish a drain.
+    fn settle_down(&mut self, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let idle = self.lanes.is_idle(now.plus(SOON));
         self.work.ambiguous.store(self.lanes.ambiguous_count(), Ordering::Release);
-        self.work.messages.store(self.lanes.work(), Ordering::Release);
-        if !self.draining.is_empty() && self.lanes.in_flight() == 0 {
+        self.work.listening.store(self.lanes.listening(), Ordering::Release);
+        self.work.messages.store(usize::from(!idle), Ordering::Release);
+        if self.is_draining() && self.lanes.in_flight() == 0 {
             for drained in self.draining.drain(..) {
                 let _ = drained.send(());
             }
             ctx.stop();
             return;
         }
-        let now = self.now();
-        if self.lanes.is_empty() {
+        if idle {
             let idle_after = Duration::from_secs(self.services.config.idle_after_s);
             self.wake_at(self.idle_since.plus(idle_after), ctx);
-        } else {
-            self.idle_since = now;
-            let look = now.plus(LOOK);
-            // A head that is due and was not taken waits for something outside: look again, do not spin.
-            let due = self.lanes.next_due_at().filter(|&due| due > now).unwrap_or(look);
-            self.wake_at(look.min(due), ctx);
+            return;
+        }
+        self.idle_since = now;
+        let look = now.plus(LOOK);
+        // What is over already and was not ended, or is due and was not taken, waits for something outside: look
+        // again, do not spin. A number that does not send has nothing to look for but the end of its messages.
+        let looks = (self.wants_rows(now) || self.lanes.ambiguous_count() > 0).then_some(look);
+        let wakes = [self.lanes.wakes_at(), self.tally.next_expiry(), self.halt.waits_until(now)];
+        let next = wakes.into_iter().flatten().map(|at| if at > now { at } else { look }).chain(looks).min();
+        if let Some(next) = next {
+            self.wake_at(next, ctx);
         }
     }
 
@@ -159,7 +213,7 @@ impl Connection {
 
     fn look(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
-        if self.lanes.is_empty() {
+        if self.lanes.is_idle(now.plus(SOON)) {
             let idle_after = Duration::from_secs(self.services.config.idle_after_s);
             if now.since(self.idle_since) >= idle_after {
                 // Whether it may go is for the supervisor to say: somebody may be writing to it just now.
@@ -169,6 +223,7 @@ impl Connection {
             self.settle_down(ctx);
             return;
         }
+        self.wait_out(now, ctx);
         self.expire(now, ctx);
         self.review(ctx);
         self.pump(ctx);
@@ -181,66 +236,7 @@ impl Actor for Connection {
     fn started(&mut self, ctx: &mut Self::Context) {
         // Bounded by the slots of the registry's entry.
         ctx.set_mailbox_capacity(0);
-        self.lanes.must_read();
         self.load(ctx);
-    }
-}
-
-impl Handler<Submit> for Connection {
-    type Result = ResponseActFuture<Self, Result<Accepted, WriteError>>;
-
-    fn handle(&mut self, Submit { mut message, json }: Submit, ctx: &mut Self::Context) -> Self::Result {
-        let now = self.now();
-        let mut admission = self.lanes.admission(message.lane, message.send_at, now, self.may_post());
-        if admission == Admission::Claim
-            && let Err(wait) = self.limiter.take()
-        {
-            admission = Admission::Queue;
-            self.wake_at(now.plus(wait), ctx);
-        }
-        let epoch =
-            self.opened.as_ref().and_then(|opened| self.services.holdings.epoch(opened.connection.partition));
-        message.state = match (admission, epoch) {
-            (Admission::Claim, Some(epoch)) => {
-                OutboxState::NEW.after(Happening::Claimed { epoch, at: now }).unwrap_or(OutboxState::NEW)
-            }
-            _ => OutboxState::NEW,
-        };
-        let entry = Entry {
-            id: message.id,
-            lane: message.lane,
-            state: message.state,
-            send_at: message.send_at,
-            expires_at: message.expires_at,
-            committed: false,
-        };
-        self.lanes.admit(entry, admission);
-        let batch = Batch { messages: vec![*message], ..Default::default() };
-        let written = self.services.writer.write(batch);
-        Box::pin(written.into_actor(self).map(move |written, this, ctx| {
-            let accepted = written.map(|mut committed| committed.messages.pop());
-            match accepted {
-                Ok(Some(Accepted::Committed { seq })) => {
-                    metrics::accepted(if admission == Admission::Claim { "claimed" } else { "queued" });
-                    this.lanes.committed(entry.id, admission, seq);
-                    if admission == Admission::Claim {
-                        this.post(entry.id, Some(json), ctx);
-                    }
-                    this.pump(ctx);
-                    Ok(Accepted::Committed { seq })
-                }
-                Ok(Some(refused)) => {
-                    this.lanes.rejected(entry.id, admission);
-                    this.pump(ctx);
-                    Ok(refused)
-                }
-                // Written or not: only the store knows.
-                Ok(None) | Err(_) => {
-                    this.start_over(ctx);
-                    Err(WriteError::Unavailable)
-                }
-            }
-        }))
     }
 }
 
@@ -255,8 +251,36 @@ impl Handler<Cancel> for Connection {
 impl Handler<Reported> for Connection {
     type Result = ();
 
-    fn handle(&mut self, _: Reported, ctx: &mut Self::Context) {
+    fn handle(&mut self, Reported { statuses, errors }: Reported, ctx: &mut Self::Context) {
+        for (id, status) in statuses {
+            if has_arrived(status) {
+                self.lanes.arrived(id);
+            }
+        }
+        for error in errors {
+            self.judge_report(error, ctx);
+        }
         self.review(ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Told> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, Told(news): Told, ctx: &mut Self::Context) {
+        self.hear(&news, ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Granted> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, Granted(permit): Granted, ctx: &mut Self::Context) {
+        self.applied[permit.priority() as usize] = false;
+        self.granted.push(permit);
+        self.pump(ctx);
     }
 }
 
@@ -265,6 +289,15 @@ impl Handler<Reload> for Connection {
 
     fn handle(&mut self, _: Reload, ctx: &mut Self::Context) {
         self.load(ctx);
+    }
+}
+
+impl Handler<Resume> for Connection {
+    type Result = ();
+
+    fn handle(&mut self, _: Resume, ctx: &mut Self::Context) {
+        self.resume(ctx);
+        self.pump(ctx);
     }
 }
 
@@ -293,11 +326,16 @@ impl Handler<Observe> for Connection {
     type Result = MessageResult<Observe>;
 
     fn handle(&mut self, _: Observe, _: &mut Self::Context) -> Self::Result {
+        let now = self.now();
+        let paused = [self.halt.waits_until(now), self.limiter.paused_until().filter(|&until| until > now)];
         MessageResult(Observation {
             status: self.opened.as_ref().map_or("starting", |opened| opened.connection.status.as_str()),
-            waiting: self.lanes.len() - self.lanes.in_flight(),
+            waiting: self.tally.waiting(),
+            in_memory: self.lanes.waiting(),
             in_flight: self.lanes.in_flight(),
             ambiguous: self.lanes.ambiguous_count(),
+            messages_per_second: self.limiter.rate(),
+            paused_until: paused.into_iter().flatten().max(),
             trouble: self.opened.as_ref().and_then(|opened| opened.trouble),
         })
     }

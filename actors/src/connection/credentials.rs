@@ -1,16 +1,21 @@
 //! The opened token of one number. It stands in memory only while its actor runs.
 
+use std::sync::Arc;
+
 use domain::connection::Connection;
 use domain::contracts::store::{Store, StoreError};
 use domain::ids::ConnectionId;
 use domain::secret::AccessToken;
 
+use crate::breaker::App;
 use crate::keychain::{Keychain, SealError, column};
 
 /// A connection with what it needs to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Opened {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Arc<Connection>,
+    /// The app that its token was given to.
+    pub(crate) app: App,
     /// Absent when nothing was stored yet, or when it cannot be opened.
     pub(crate) token: Option<AccessToken>,
     /// Stable word for why there is no token although one is stored.
@@ -34,10 +39,13 @@ pub(crate) async fn load(
     keychain: &Keychain,
     id: ConnectionId,
 ) -> Result<Opened, LoadError> {
-    let connection = store.connection(id).await?.ok_or(LoadError::Missing)?;
+    let connection = Arc::new(store.connection(id).await?.ok_or(LoadError::Missing)?);
+    let provider = connection.provider;
     let Some(credential) = store.credential(id).await? else {
-        return Ok(Opened { connection, token: None, trouble: None });
+        let app = App { provider, id: String::new() };
+        return Ok(Opened { connection, app, token: None, trouble: None });
     };
+    let app = App { provider, id: credential.app_id };
     let opened =
         keychain.open(connection.business, id.uuid(), column::ACCESS_TOKEN, &credential.access_token).await;
     let token = match opened {
@@ -49,5 +57,5 @@ pub(crate) async fn load(
         }
     };
     let trouble = token.is_none().then_some("token_undecryptable");
-    Ok(Opened { connection, token, trouble })
+    Ok(Opened { connection, app, token, trouble })
 }

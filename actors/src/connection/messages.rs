@@ -1,8 +1,12 @@
 //! Everything a connection can be told.
 
 use actix::prelude::*;
+use domain::clock::Timestamp;
+use domain::contracts::provider::SendError;
 use domain::contracts::store::{Accepted, NewMessage};
+use domain::delivery_status::DeliveryStatus;
 use domain::ids::MessageId;
+use domain::news::NumberNews;
 use serde::Serialize;
 
 use crate::writer::WriteError;
@@ -28,15 +32,29 @@ pub enum Cancellation {
     TooLate,
 }
 
-/// A report was committed for a message of this number: look at what is ambiguous.
+/// Reports about messages of this number were committed: look at what is ambiguous, and at who waits for an arrival.
+#[derive(Debug, Default, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Reported {
+    pub(crate) statuses: Vec<(MessageId, DeliveryStatus)>,
+    /// What failed statuses say, as a post's answer would.
+    pub(crate) errors: Vec<SendError>,
+}
+
+/// The platform said something about the number itself.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct Reported;
+pub(crate) struct Told(pub(crate) NumberNews);
 
 /// The connection's row or credential changed: read them again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Reload;
+
+/// Whatever it waits for by itself, it waits no longer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Resume;
 
 /// Finish what is in flight, start nothing new.
 #[derive(Debug, Message)]
@@ -56,9 +74,16 @@ pub(crate) struct Observe;
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct Observation {
     pub status: &'static str,
-    pub waiting: usize,
+    /// Messages that wait, here and in the store.
+    pub waiting: u64,
+    /// Those of them that stand in memory.
+    pub in_memory: usize,
     pub in_flight: usize,
     pub ambiguous: usize,
+    /// Messages a second that it may send now.
+    pub messages_per_second: u32,
+    /// It sends nothing until then, whatever waits.
+    pub paused_until: Option<Timestamp>,
     /// Stable word for what keeps it from sending although it is connected.
     pub trouble: Option<&'static str>,
 }

@@ -1,9 +1,20 @@
-//! Runs one actor an endpoint, and passes on that there is news.
+//! Runs one actor an endpoint, and tells each that there is news for it.
 
-mod endpoint;
+mod actor;
+mod alert;
+mod contact;
+mod health;
+mod keeping;
+mod order;
 pub mod payload;
+mod posting;
 mod progress;
-mod retry;
+mod reading;
+mod replaying;
+mod retrying;
+mod samples;
+mod schedule;
+mod target;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,45 +24,80 @@ use actix::prelude::*;
 use domain::contracts::deliver::Deliver;
 use domain::endpoint::Endpoint;
 use domain::ids::EndpointId;
+use futures_util::future::{Either, join_all, select};
+use tokio::sync::watch;
 
 use crate::services::Services;
-use endpoint::{Close, EndpointActor, News, Retry};
+use actor::{Changed, Close, EndpointActor, News, Rest, Retry};
+pub(crate) use replaying::replay;
+pub use replaying::{Replay, ReplayError, Replayed};
+pub use schedule::Config;
 
 /// How often the list of endpoints is read without being asked to.
 const LOOK: Duration = Duration::from_secs(30);
+/// How often the end of the stream is looked at, for events that nobody told of here.
+const LOOK_AT_STREAM: Duration = Duration::from_secs(1);
+/// How often each endpoint looks at its failed deliveries without being asked to.
+const LOOK_AT_FAILED: Duration = Duration::from_mins(1);
+/// News come often under load: one reading takes what came in so long.
+const GATHER: Duration = Duration::from_millis(5);
 
 pub(crate) struct Endpoints {
     services: Services,
     deliver: Arc<dyn Deliver>,
     running: HashMap<EndpointId, (Endpoint, Addr<EndpointActor>)>,
+    untold: watch::Receiver<()>,
+    /// Nothing is begun any more.
+    resting: bool,
+}
+
+/// Why it is time to look.
+enum Hint {
+    Told,
+    Untold,
 }
 
 impl Endpoints {
     pub(crate) fn new(services: Services, deliver: Arc<dyn Deliver>) -> Self {
-        Self { services, deliver, running: HashMap::new() }
+        let untold = services.news.subscribe();
+        Self { services, deliver, running: HashMap::new(), untold, resting: false }
     }
 
     /// Runs exactly the endpoints that there are, as they are now.
     fn refresh(&self) -> ResponseActFuture<Self, ()> {
         let store = Arc::clone(&self.services.store);
-        let reading = async move { store.all_endpoints().await };
+        let reading = async move {
+            // First: whatever one that is new hears of happened after its registration.
+            let end = store.last_event().await?;
+            Ok::<_, domain::contracts::store::StoreError>((end, store.all_endpoints().await?))
+        };
         Box::pin(reading.into_actor(self).map(|read, this, _| match read {
-            Ok(endpoints) => this.run(endpoints),
+            Ok(_) if this.resting => {}
+            Ok((end, endpoints)) => {
+                this.services.stream.goes_to(end);
+                this.run(endpoints, end);
+            }
             Err(error) => tracing::warn!(%error, "the endpoints cannot be read now"),
         }))
     }
 
-    fn run(&mut self, endpoints: Vec<Endpoint>) {
+    fn run(&mut self, endpoints: Vec<Endpoint>, end: i64) {
         let mut old = std::mem::take(&mut self.running);
         for endpoint in endpoints {
             let address = match old.remove(&endpoint.id) {
-                Some((known, address)) if address.connected() && is_same(&known, &endpoint) => address,
+                Some((known, address)) if address.connected() && known.ordered == endpoint.ordered => {
+                    if !is_same(&known, &endpoint) {
+                        // An actor that ends meanwhile is started anew by the next look.
+                        let _ = address.try_send(Changed(endpoint.clone()));
+                    }
+                    address
+                }
                 outdated => {
                     if let Some((_, address)) = outdated {
                         close(&address);
                     }
-                    EndpointActor::new(self.services.clone(), Arc::clone(&self.deliver), endpoint.clone())
-                        .start()
+                    let (services, deliver) = (self.services.clone(), Arc::clone(&self.deliver));
+                    EndpointActor::new(services, deliver, endpoint.clone(), end).start()
                 }
             };
             self.running.insert(endpoint.id, (endpoint, address));
@@ -62,17 +108,45 @@ impl Endpoints {
     }
 
     fn wait_for_news(&self, ctx: &mut Context<Self>) {
-        let mut news = self.services.news.subscribe();
-        let waiting = async move { news.changed().await.is_ok() };
-        ctx.spawn(waiting.into_actor(self).map(|alive, this, ctx| {
-            if alive {
-                for (_, address) in this.running.values() {
-                    // A full mailbox holds the same hint already.
-                    let _ = address.try_send(News);
-                }
-                this.wait_for_news(ctx);
+        let (stream, clock) = (self.services.stream.clone(), Arc::clone(&self.services.clock));
+        let mut untold = self.untold.clone();
+        let waiting = async move {
+            let hint = match select(Box::pin(stream.changed()), Box::pin(untold.changed())).await {
+                Either::Left(..) => Hint::Told,
+                Either::Right(..) => Hint::Untold,
+            };
+            clock.sleep(GATHER).await;
+            (hint, untold)
+        };
+        ctx.spawn(waiting.into_actor(self).map(|(hint, untold), this, ctx| {
+            this.untold = untold;
+            match hint {
+                Hint::Told => this.pass_on(),
+                Hint::Untold => this.look_at_stream(ctx),
             }
+            this.wait_for_news(ctx);
         }));
+    }
+
+    fn pass_on(&self) {
+        let news = self.services.stream.news();
+        for (endpoint, address) in self.running.values() {
+            if news.concern(endpoint) {
+                // A full mailbox holds the same hint already.
+                let _ = address.try_send(News);
+            }
+        }
+    }
+
+    fn look_at_stream(&self, ctx: &mut Context<Self>) {
+        let services = self.services.clone();
+        let looking = async move {
+            match services.store.last_event().await {
+                Ok(end) => services.stream.goes_to(end),
+                Err(error) => tracing::warn!(%error, "the end of the stream cannot be read now"),
+            }
+        };
+        ctx.spawn(looking.into_actor(self).map(|(), _, _| ()));
     }
 }
 
@@ -85,9 +159,9 @@ fn close(address: &Addr<EndpointActor>) {
     });
 }
 
-/// Whether a running actor still does what the row says; the cursor is the actor's own.
+/// Whether a running actor still does what the row says; how far and how well it goes is the actor's own.
 fn is_same(running: &Endpoint, row: &Endpoint) -> bool {
-    let unmoved = Endpoint { cursor: running.cursor, ..row.clone() };
+    let unmoved = Endpoint { cursor: running.cursor, health: running.health, ..row.clone() };
     *running == unmoved
 }
 
@@ -99,6 +173,12 @@ impl Actor for Endpoints {
         self.wait_for_news(ctx);
         ctx.run_interval(LOOK, |this, ctx| {
             ctx.spawn(this.refresh());
+        });
+        ctx.run_interval(LOOK_AT_STREAM, |this, ctx| this.look_at_stream(ctx));
+        ctx.run_interval(LOOK_AT_FAILED, |this, _| {
+            for (_, address) in this.running.values() {
+                let _ = address.try_send(Retry);
+            }
         });
     }
 }
@@ -116,7 +196,7 @@ impl Handler<Refresh> for Endpoints {
     }
 }
 
-/// A failed delivery was made due.
+/// Failed deliveries were made due, or the endpoint was resumed.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct RetryNow(pub(crate) EndpointId);
@@ -128,5 +208,22 @@ impl Handler<RetryNow> for Endpoints {
         if let Some((_, address)) = self.running.get(&id) {
             let _ = address.try_send(Retry);
         }
+    }
+}
+
+/// Begins nothing more; answered when what is under way has ended and every cursor is written down.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct RestAll;
+
+impl Handler<RestAll> for Endpoints {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: RestAll, _: &mut Self::Context) -> Self::Result {
+        self.resting = true;
+        let resting: Vec<_> = self.running.values().map(|(_, address)| address.send(Rest)).collect();
+        Box::pin(async move {
+            join_all(resting).await;
+        })
     }
 }

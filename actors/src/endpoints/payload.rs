@@ -1,67 +1,127 @@
-//! The body of a delivery, put together from the sealed event and what its message adds.
+//! The body of a delivery: the event as it was kept, with what its message adds written into it.
+//!
+//! What was kept is JSON of our own making and is not parsed again: it is copied into its place.
 
-use domain::event::StoredEvent;
-use serde::Serialize;
+use domain::clock::Timestamp;
+use domain::event::{EventType, StoredEvent};
+use domain::ids::{BusinessRef, ConnectionId, MessageId};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-#[derive(Serialize)]
+use crate::stream::Event;
+
+/// What stands around the kept members of `data`.
+#[derive(Debug, Clone, Copy)]
 struct Envelope<'a> {
-    r#type: &'static str,
-    timestamp: domain::Timestamp,
-    data: Data<'a>,
-}
-
-#[derive(Serialize)]
-struct Data<'a> {
-    business_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connection_id: Option<domain::ConnectionId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<domain::MessageId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    event_type: EventType,
+    timestamp: Timestamp,
+    business_id: &'a BusinessRef,
+    connection_id: Option<ConnectionId>,
+    message_id: Option<MessageId>,
     client_ref: Option<&'a str>,
-    #[serde(flatten)]
-    members: Map<String, Value>,
+    opaque: Option<&'a str>,
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the stored event is not a JSON object")]
 pub struct NotAnObject;
 
-/// `{"type":…,"timestamp":…,"data":{"business_id":…,…}}`. `opened` is the event's body in clear.
-pub fn standard(event: &StoredEvent, opened: &[u8]) -> Result<Vec<u8>, NotAnObject> {
-    let mut members: Map<String, Value> = serde_json::from_slice(opened).map_err(|_| NotAnObject)?;
-    if let (Some(opaque), Some(Value::Object(status))) = (&event.opaque, members.get_mut("status")) {
-        status.insert("biz_opaque_callback_data".to_owned(), Value::String(opaque.clone()));
-    }
-    let data = Data {
-        business_id: event.business_reference.as_str(),
+/// `again`: the event was offered before, or had to wait until the endpoint took events again.
+pub(super) fn standard(event: &Event, again: bool) -> Result<Vec<u8>, NotAnObject> {
+    let said = event.said.get().and_then(Option::as_deref);
+    let envelope = Envelope {
+        event_type: event.event_type,
+        timestamp: event.occurred_at,
+        business_id: &event.business_reference,
+        connection_id: event.connection,
+        message_id: event.message,
+        client_ref: said.and_then(|said| said.client_ref.as_deref()),
+        opaque: said.and_then(|said| said.opaque.as_deref()),
+    };
+    write(envelope, event.body.as_ref().ok_or(NotAnObject)?, again)
+}
+
+/// The same as a JSON value, for the listing of events.
+pub fn listed(event: &StoredEvent, opened: &[u8]) -> Result<Box<RawValue>, NotAnObject> {
+    let envelope = Envelope {
+        event_type: event.event_type,
+        timestamp: event.occurred_at,
+        business_id: &event.business_reference,
         connection_id: event.connection,
         message_id: event.message,
         client_ref: event.client_ref.as_deref(),
-        members,
+        opaque: event.opaque.as_deref(),
     };
-    let envelope = Envelope { r#type: event.event_type.as_str(), timestamp: event.occurred_at, data };
-    serde_json::to_vec(&envelope).map_err(|_| NotAnObject)
+    let body = String::from_utf8(write(envelope, opened, false)?).map_err(|_| NotAnObject)?;
+    RawValue::from_string(body).map_err(|_| NotAnObject)
 }
 
-/// The same envelope as a JSON value, for the listing of events.
-pub fn listed(event: &StoredEvent, opened: &[u8]) -> Result<Box<RawValue>, NotAnObject> {
-    let body = standard(event, opened)?;
-    serde_json::value::to_raw_value(&serde_json::from_slice::<&RawValue>(&body).map_err(|_| NotAnObject)?)
-        .map_err(|_| NotAnObject)
+fn write(envelope: Envelope<'_>, kept: &[u8], again: bool) -> Result<Vec<u8>, NotAnObject> {
+    let members = kept.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).ok_or(NotAnObject)?;
+    let mut body = Vec::with_capacity(kept.len() + 320);
+    member(&mut body, b"{\"type\":", envelope.event_type.as_str())?;
+    member(&mut body, b",\"timestamp\":", &envelope.timestamp)?;
+    if again {
+        body.extend_from_slice(b",\"replayed\":true");
+    }
+    member(&mut body, b",\"data\":{\"business_id\":", envelope.business_id.as_str())?;
+    if let Some(id) = envelope.connection_id {
+        member(&mut body, b",\"connection_id\":", &id)?;
+    }
+    if let Some(id) = envelope.message_id {
+        member(&mut body, b",\"message_id\":", &id)?;
+    }
+    if let Some(client_ref) = envelope.client_ref {
+        member(&mut body, b",\"client_ref\":", client_ref)?;
+    }
+    if !members.is_empty() {
+        body.push(b',');
+    }
+    match envelope.opaque.and_then(|opaque| Some((opaque, inside_of_status(kept)?))) {
+        Some((opaque, at)) => {
+            // `members` begins one byte into what was kept.
+            let (before, rest) = members.split_at(at - 1);
+            body.extend_from_slice(before);
+            member(&mut body, b"\"biz_opaque_callback_data\":", opaque)?;
+            if !rest.starts_with(b"}") {
+                body.push(b',');
+            }
+            body.extend_from_slice(rest);
+        }
+        None => body.extend_from_slice(members),
+    }
+    body.extend_from_slice(b"}}");
+    Ok(body)
+}
+
+fn member<T: Serialize + ?Sized>(body: &mut Vec<u8>, name: &[u8], value: &T) -> Result<(), NotAnObject> {
+    body.extend_from_slice(name);
+    serde_json::to_writer(body, value).map_err(|_| NotAnObject)
+}
+
+/// Where the members of the status object begin.
+fn inside_of_status(kept: &[u8]) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Data<'a> {
+        #[serde(borrow)]
+        status: &'a RawValue,
+    }
+    let status = serde_json::from_slice::<Data<'_>>(kept).ok()?.status.get();
+    let begin = status.as_ptr().addr() - kept.as_ptr().addr();
+    status.starts_with('{').then_some(begin + 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::event::EventType;
-    use domain::ids::{AccountKey, BusinessKey, EventId, MessageId};
+    use domain::ids::{AccountKey, BusinessKey, EventId};
     use domain::secret::Sealed;
+    use serde_json::Value;
     use uuid::Uuid;
 
-    fn event() -> StoredEvent {
+    use crate::references::Said;
+
+    fn stored() -> StoredEvent {
         StoredEvent {
             seq: 1,
             id: EventId::from_uuid(Uuid::from_u128(5)),
@@ -69,28 +129,66 @@ mod tests {
             account: AccountKey(1),
             business: BusinessKey(2),
             business_reference: "duka-1".parse().unwrap(),
-            connection: None,
+            connection: Some(ConnectionId::from_uuid(Uuid::from_u128(8))),
             message: Some(MessageId::from_uuid(Uuid::from_u128(6))),
-            client_ref: Some("order-7".to_owned()),
+            client_ref: Some("order \"7\"".to_owned()),
             opaque: Some("mine".to_owned()),
-            occurred_at: domain::Timestamp::from_seconds(1_790_000_000),
+            occurred_at: Timestamp::from_seconds(1_790_000_000),
             body: Sealed::from_bytes(Vec::new()),
         }
     }
 
+    fn delivered(kept: &str, again: bool) -> Value {
+        let event = Event::read(stored(), Some(kept.as_bytes().to_vec().into()));
+        let body = standard(&event, again).unwrap();
+        let listed = listed(&stored(), kept.as_bytes()).unwrap();
+        let (mut body, listed): (Value, Value) =
+            (serde_json::from_slice(&body).unwrap(), serde_json::from_str(listed.get()).unwrap());
+        assert_eq!(body.as_object_mut().unwrap().remove("replayed").is_some(), again);
+        assert_eq!(body, listed, "the listing shows what is delivered");
+        body
+    }
+
     #[test]
     fn a_status_carries_the_callers_reference_and_opaque_data() {
-        let body = standard(&event(), br#"{"status":{"id":"wamid.x","status":"read"}}"#).unwrap();
-        let body: Value = serde_json::from_slice(&body).unwrap();
+        let body =
+            delivered(r#"{"metadata":{"status":{}},"status":{"id":"wamid.x","status":"read"}}"#, false);
         assert_eq!(body["type"], "message.status");
+        assert_eq!(body["timestamp"], "2026-09-21T14:13:20.000000Z");
         assert_eq!(body["data"]["business_id"], "duka-1");
-        assert_eq!(body["data"]["client_ref"], "order-7");
+        assert_eq!(body["data"]["client_ref"], "order \"7\"");
+        assert_eq!(body["data"]["message_id"], stored().message.unwrap().to_string());
         assert_eq!(body["data"]["status"]["biz_opaque_callback_data"], "mine");
+        assert_eq!(body["data"]["status"]["status"], "read");
+        assert_eq!(body["data"]["metadata"], serde_json::json!({ "status": {} }));
+    }
+
+    #[test]
+    fn opaque_data_has_its_place_in_an_empty_status_and_none_where_there_is_no_status() {
+        let body = delivered(r#"{"status":{}}"#, true);
+        assert_eq!(body["data"]["status"]["biz_opaque_callback_data"], "mine");
+        let body = delivered(r#"{"status":"connected","reason":null}"#, false);
+        assert_eq!(body["data"]["status"], "connected");
+        let body = delivered("{}", true);
+        assert!(body["data"].get("status").is_none());
+    }
+
+    #[test]
+    fn a_message_without_a_word_of_its_caller_carries_none() {
+        let event = StoredEvent { client_ref: None, opaque: None, ..stored() };
+        let event = Event::read(event, Some(br#"{"status":{"id":"x"}}"#.to_vec().into()));
+        assert_eq!(event.said.get(), Some(&None::<std::sync::Arc<Said>>));
+        let body: Value = serde_json::from_slice(&standard(&event, false).unwrap()).unwrap();
+        assert!(body["data"].get("client_ref").is_none());
+        assert_eq!(body["data"]["status"], serde_json::json!({ "id": "x" }));
     }
 
     #[test]
     fn what_is_no_object_is_refused() {
-        assert!(standard(&event(), b"[1]").is_err());
-        assert!(standard(&event(), b"").is_err());
+        for kept in ["[1]", "", "{", "null"] {
+            let event = Event::read(stored(), Some(kept.as_bytes().to_vec().into()));
+            assert!(standard(&event, false).is_err(), "{kept}");
+        }
+        assert!(standard(&Event::read(stored(), None), false).is_err());
     }
 }

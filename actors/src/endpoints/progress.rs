@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 pub(crate) struct Progress {
     /// Read and not passed yet; true when finished.
     open: BTreeMap<i64, bool>,
+    /// Everything up to here is open, finished, or none of the endpoint's business.
+    looked_to: i64,
     cursor: i64,
     saved: i64,
 }
 
 impl Progress {
     pub(crate) fn at(cursor: i64) -> Self {
-        Self { open: BTreeMap::new(), cursor, saved: cursor }
+        Self { open: BTreeMap::new(), looked_to: cursor, cursor, saved: cursor }
     }
 
     pub(crate) fn begun(&mut self, seq: i64) {
@@ -23,6 +25,16 @@ impl Progress {
         if let Some(done) = self.open.get_mut(&seq) {
             *done = true;
         }
+        self.advance();
+    }
+
+    /// All events up to here that concern the endpoint have begun.
+    pub(crate) fn looked_to(&mut self, seq: i64) {
+        self.looked_to = self.looked_to.max(seq);
+        self.advance();
+    }
+
+    fn advance(&mut self) {
         while let Some(first) = self.open.first_entry() {
             if !*first.get() {
                 break;
@@ -30,12 +42,8 @@ impl Progress {
             self.cursor = *first.key();
             first.remove();
         }
-    }
-
-    /// Everything up to here was looked at and is none of the endpoint's business.
-    pub(crate) fn skipped_to(&mut self, seq: i64) {
         if self.open.is_empty() {
-            self.cursor = self.cursor.max(seq);
+            self.cursor = self.cursor.max(self.looked_to);
         }
     }
 
@@ -62,13 +70,14 @@ mod tests {
         for seq in [11, 12, 14] {
             progress.begun(seq);
         }
+        progress.looked_to(16);
         progress.finished(12);
         progress.finished(14);
         assert_eq!(progress.unsaved(), None);
         progress.finished(11);
-        assert_eq!(progress.unsaved(), Some(14));
+        assert_eq!(progress.unsaved(), Some(16), "what lies behind the last one is none of its business");
         assert_eq!(progress.unsaved(), None);
-        progress.skipped_to(20);
+        progress.looked_to(20);
         assert_eq!(progress.unsaved(), Some(20));
     }
 }

@@ -98,6 +98,7 @@ mod tests {
             phone_number: None,
             verified_name: None,
             quality_rating: None,
+            sending: domain::connection::Sending::default(),
             created_at: Timestamp::from_seconds(0),
             updated_at: Timestamp::from_seconds(0),
         }

@@ -23,6 +23,9 @@ use crate::services::Services;
 use registry::{Registry, Running, Work};
 use restart::History;
 
+/// A connection whose next message is due later than this need not be in memory.
+pub(crate) const SOON: Duration = Duration::from_mins(1);
+
 pub(crate) struct Supervisor {
     services: Services,
     registry: Registry,
@@ -63,8 +66,11 @@ impl Supervisor {
         let work = Arc::new(Work::default());
         let guard = ExitGuard { id, supervisor: ctx.address().downgrade(), failed: false };
         let (services, shared) = (self.services.clone(), Arc::clone(&work));
-        let address =
-            Connection::start_in_arbiter(arbiter, move |_| Connection::new(id, services, shared, guard));
+        // An actor that was let go had nothing under way; one that ended otherwise may have.
+        let after_failure = self.failures.contains_key(&id) || self.registry.get(id).is_some();
+        let address = Connection::start_in_arbiter(arbiter, move |_| {
+            Connection::new(id, services, shared, guard, after_failure)
+        });
         let running = Running::new(address, work);
         self.registry.insert(id, running.clone());
         Ok(running)
@@ -77,8 +83,9 @@ impl Supervisor {
     /// The periodic look: whatever a lost hint missed is found here.
     fn sweep(&self) -> ResponseFuture<Vec<ConnectionId>> {
         let (store, held) = (Arc::clone(&self.services.store), self.services.holdings.partitions());
+        let soon = self.services.clock.now().plus(SOON);
         Box::pin(async move {
-            store.connections_with_work(&held).await.unwrap_or_else(|error| {
+            store.connections_with_work(&held, soon).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the look for unfinished work failed; the next one finds it");
                 Vec::new()
             })

@@ -1,7 +1,7 @@
 //! Which connections run here, and the way to talk to them.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::prelude::*;
@@ -26,8 +26,12 @@ pub(crate) struct Running {
 pub(crate) struct Work {
     /// Messages on their way, in memory or still to be read.
     pub(crate) messages: AtomicUsize,
-    /// Those whose outcome is not known: a report matters only then.
+    /// Those whose outcome is not known: any report matters then.
     pub(crate) ambiguous: AtomicUsize,
+    /// Those whose arrival somebody waits for.
+    pub(crate) listening: AtomicUsize,
+    /// Messages that the number received and that were not yet counted against its rate.
+    pub(crate) received: AtomicU32,
 }
 
 /// Why a connection cannot be asked now.
@@ -66,6 +70,14 @@ impl Running {
 
     pub(crate) fn has_ambiguous(&self) -> bool {
         self.work.ambiguous.load(Ordering::Acquire) > 0
+    }
+
+    pub(crate) fn listens(&self) -> bool {
+        self.work.listening.load(Ordering::Acquire) > 0
+    }
+
+    pub(crate) fn received(&self, messages: u32) {
+        self.work.received.fetch_add(messages, Ordering::Relaxed);
     }
 }
 

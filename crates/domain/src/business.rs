@@ -17,6 +17,8 @@ pub struct Business {
     /// BCP 47 language of its pages: `sw` or `en`.
     pub locale: String,
     pub routing: Routing,
+    /// Whether a customer who writes STOP or START, in one of the words for it, is taken at their word.
+    pub opt_out_keywords: bool,
     pub partition: Partition,
     pub created_at: Timestamp,
 }
@@ -53,6 +55,7 @@ pub struct NewBusiness {
     pub country: Country,
     pub locale: String,
     pub routing: Routing,
+    pub opt_out_keywords: bool,
 }
 
 impl NewBusiness {
@@ -64,6 +67,7 @@ impl NewBusiness {
             country: Country::TANZANIA,
             locale: locale.to_owned(),
             routing: Routing::default(),
+            opt_out_keywords: false,
         }
     }
 }

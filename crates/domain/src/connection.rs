@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::contracts::provider::Block;
 use crate::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId};
 use crate::partition::Partition;
 
@@ -177,8 +178,111 @@ pub struct Connection {
     pub phone_number: Option<String>,
     pub verified_name: Option<String>,
     pub quality_rating: Option<String>,
+    pub sending: Sending,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// The words that stand in [`Connection::reason`] when sending is what is wrong.
+#[derive(Debug)]
+pub struct Reason;
+
+impl Reason {
+    pub const TOKEN_INVALID: &'static str = "token_invalid";
+    /// News of the number does not reach us, so nothing is proof that a message was not sent.
+    pub const WEBHOOK_UNSUBSCRIBED: &'static str = "webhook_unsubscribed";
+
+    pub const fn of(block: Block) -> &'static str {
+        match block {
+            Block::Billing => "billing",
+            Block::Policy => "policy",
+            Block::NumberNotReady => "number_not_ready",
+            Block::Permission => "permission_missing",
+        }
+    }
+
+    pub fn block(word: &str) -> Option<Block> {
+        [Block::Billing, Block::Policy, Block::NumberNotReady, Block::Permission]
+            .into_iter()
+            .find(|&block| Self::of(block) == word)
+    }
+
+    /// What its owner can do about it.
+    pub fn remedy(word: &str) -> Option<&'static str> {
+        Some(match word {
+            "billing" => "Check the payment method of the WhatsApp account in Meta's billing settings. Sending goes on by itself once it works.",
+            "policy" => "Look for the restriction in Meta's Account Quality and ask there for a review. Sending goes on by itself once it is lifted.",
+            "number_not_ready" => "Check the number in WhatsApp Manager: it must be registered and its display name approved. Sending goes on by itself once it is.",
+            "permission_missing" => "Give the app access to the WhatsApp account again: connect the number once more.",
+            Self::TOKEN_INVALID => "Connect the number once more: the access that was given is no longer valid.",
+            Self::WEBHOOK_UNSUBSCRIBED => "Connect the number once more: Meta does not tell us what becomes of its messages.",
+            _ => return None,
+        })
+    }
+}
+
+/// How fast a connection sends, as far as anything was said or learnt about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sending {
+    /// Messages a second, in and out, that the platform allows; the installation's default where absent.
+    pub messages_per_second: Option<u32>,
+    /// A slower pace that its owner asked for.
+    pub pace: Option<Pace>,
+    /// The last time the platform complained.
+    pub slowed: Option<Slowed>,
+    /// While it is suspended and may try by itself whether the block is over.
+    pub probe: Option<Probe>,
+}
+
+impl Sending {
+    /// What the platform allows a number to begin with.
+    pub const STANDARD: u32 = 80;
+    /// What the platform allows a number that is also used in the business's phone app.
+    pub const COEXISTENCE: u32 = 20;
+    /// The most that it allows any number.
+    pub const MOST: u32 = 1_000;
+}
+
+/// So many messages a minute, each wait up to so many per cent shorter or longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    pub per_minute: u32,
+    pub jitter_percent: u8,
+}
+
+/// The rate that was left after a complaint; it grows again from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slowed {
+    pub messages_per_second: u32,
+    pub at: Timestamp,
+}
+
+/// When one message may try whether a block is over, and how many have tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    pub at: Timestamp,
+    pub tried: u16,
+}
+
+/// A change of one member of [`Sending`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendingChange {
+    MessagesPerSecond(u32),
+    Pace(Option<Pace>),
+    Slowed(Slowed),
+    Probe(Option<Probe>),
+}
+
+impl Sending {
+    #[must_use]
+    pub const fn with(self, change: SendingChange) -> Self {
+        match change {
+            SendingChange::MessagesPerSecond(rate) => Self { messages_per_second: Some(rate), ..self },
+            SendingChange::Pace(pace) => Self { pace, ..self },
+            SendingChange::Slowed(slowed) => Self { slowed: Some(slowed), ..self },
+            SendingChange::Probe(probe) => Self { probe, ..self },
+        }
+    }
 }
 
 impl Connection {
@@ -196,6 +300,15 @@ mod tests {
         for provider in ProviderName::ALL {
             assert_eq!(ProviderName::from_word(provider.as_str()), Some(provider));
         }
+    }
+
+    #[test]
+    fn every_block_has_a_word_that_reads_back_and_a_remedy() {
+        for block in [Block::Billing, Block::Policy, Block::NumberNotReady, Block::Permission] {
+            assert_eq!(Reason::block(Reason::of(block)), Some(block));
+            assert!(Reason::remedy(Reason::of(block)).is_some());
+        }
+        assert_eq!(Reason::block(Reason::TOKEN_INVALID), None);
     }
 
     #[test]

@@ -17,10 +17,11 @@ pub enum EventType {
     OnboardingUpdated = 4,
     TemplateStatus = 5,
     AccountAlert = 6,
+    ContactUpdated = 7,
 }
 
 impl EventType {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::MessageReceived,
         Self::MessageStatus,
         Self::MessageEcho,
@@ -28,6 +29,7 @@ impl EventType {
         Self::OnboardingUpdated,
         Self::TemplateStatus,
         Self::AccountAlert,
+        Self::ContactUpdated,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -39,6 +41,7 @@ impl EventType {
             Self::OnboardingUpdated => "onboarding.updated",
             Self::TemplateStatus => "template.status",
             Self::AccountAlert => "account.alert",
+            Self::ContactUpdated => "contact.updated",
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod business;
 pub mod clock;
 pub mod connection;
+pub mod contact;
 pub mod contracts;
 pub mod delivery_status;
 pub mod endpoint;
@@ -13,11 +14,14 @@ pub mod event;
 pub mod field_error;
 pub mod ids;
 pub mod message;
+pub mod news;
 pub mod onboarding;
 pub mod outbox;
 pub mod partition;
 pub mod recipient;
 pub mod secret;
+pub mod template;
+pub mod unechoed;
 
 pub use business::Business;
 pub use clock::{Clock, Timestamp};

@@ -84,6 +84,25 @@ impl Priority {
     }
 }
 
+/// Which order a message keeps with others of the same connection to the same recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Posted when the provider has accepted everything before it.
+    #[default]
+    Strict = 0,
+    /// Waits for nobody, and nobody waits for it.
+    Relaxed = 1,
+    /// As strict, and what follows waits until it is delivered, for a limited time.
+    Delivered = 2,
+}
+
+impl Order {
+    pub fn from_number(number: i64) -> Option<Self> {
+        [Self::Strict, Self::Relaxed, Self::Delivered].into_iter().find(|order| *order as i64 == number)
+    }
+}
+
 /// What we put into `biz_opaque_callback_data`, echoed by every status of the message: `v1.<id>.<attempt>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Echo {

@@ -10,6 +10,7 @@ use crate::meta::config::{Config, DEFAULT_APP};
 use crate::meta::graph::Graph;
 use crate::meta::onboarding::MetaOnboard;
 use crate::meta::send::MetaSend;
+use crate::meta::templates::MetaTemplates;
 use crate::meta::webhook::MetaWebhook;
 
 /// Every provider this installation may use.
@@ -55,6 +56,7 @@ pub fn meta(config: &Config) -> Result<Provider, SetupError> {
         name: ProviderName::Meta,
         send: Arc::new(MetaSend::new(Arc::clone(&graph))),
         webhook: Arc::new(MetaWebhook::new(config)),
+        templates: Some(Arc::new(MetaTemplates::new(Arc::clone(&graph)))),
         onboard: Some(Arc::new(MetaOnboard::new(graph, config, app))),
     })
 }

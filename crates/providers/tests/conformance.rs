@@ -4,8 +4,10 @@ mod support;
 
 use domain::DeliveryStatus;
 use domain::ExposeSecret as _;
-use domain::contracts::provider::{Content, OnboardProblem, SendError, Subject, ThrottleScope};
+use domain::contracts::provider::{Block, Content, Fault, OnboardProblem, SendError, Subject, ThrottleScope};
+use domain::news::Quality;
 use domain::secret::AuthorizationCode;
+use domain::template::{Category, Places, TemplateChange, TemplateStatus};
 use domain::{AccessToken, Pin};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -30,6 +32,7 @@ claims!(meta:
     statuses_come_back_signed_and_with_our_echo,
     an_accepted_message_whose_answer_is_lost_is_unknown_and_its_status_settles_it,
     a_wrong_token_asks_for_a_new_login,
+    a_number_that_is_taken_from_the_app_is_blocked,
     errors_say_what_became_of_the_message,
     without_a_connection_nothing_was_sent,
     what_customers_write_arrives,
@@ -38,6 +41,11 @@ claims!(meta:
     a_code_is_good_once_for_half_a_minute_and_for_its_address,
     a_token_sees_only_what_was_granted,
     a_pin_is_not_guessed_at,
+    a_subscription_is_what_the_platform_says_of_it,
+    every_template_is_listed_however_many_pages_it_takes,
+    news_about_a_template_is_told_as_what_it_changes,
+    what_an_account_is_told_says_whether_it_may_send,
+    a_failed_status_is_judged_as_an_answer_would_be,
 );
 
 async fn every_type_of_message_is_accepted_and_carries_our_echo(stage: Stage) {
@@ -111,11 +119,15 @@ async fn a_wrong_token_asks_for_a_new_login(stage: Stage) {
     let wrong = AccessToken::new("EAAwrongwrongwrong");
     let refused = stage.send_with(&wrong, &stage.number.phone_number_id, text("Habari"), echo(1)).await;
     assert!(matches!(refused, Err(SendError::Reauthenticate { .. })), "{refused:?}");
-    for way in ["expire", "unshare"] {
-        stage.control(Method::POST, &format!("tokens/{}/{way}", stage.number.waba_id), json!({})).await;
-        let refused = stage.send(text("Habari"), echo(2)).await;
-        assert!(matches!(refused, Err(SendError::Reauthenticate { .. })), "{way}: {refused:?}");
-    }
+    stage.control(Method::POST, &format!("tokens/{}/expire", stage.number.waba_id), json!({})).await;
+    let expired = stage.send(text("Habari"), echo(2)).await;
+    assert!(matches!(expired, Err(SendError::Reauthenticate { .. })), "{expired:?}");
+}
+
+async fn a_number_that_is_taken_from_the_app_is_blocked(stage: Stage) {
+    stage.control(Method::POST, &format!("tokens/{}/unshare", stage.number.waba_id), json!({})).await;
+    let refused = stage.send(text("Habari"), echo(2)).await;
+    assert!(matches!(refused, Err(SendError::Blocked { block: Block::Permission, .. })), "{refused:?}");
 }
 
 async fn errors_say_what_became_of_the_message(stage: Stage) {
@@ -123,7 +135,7 @@ async fn errors_say_what_became_of_the_message(stage: Stage) {
     for (code, expected) in [
         (131_056, ThrottleScope::Pair),
         (130_429, ThrottleScope::Number),
-        (80_007, ThrottleScope::Number),
+        (80_007, ThrottleScope::Waba),
         (4, ThrottleScope::App),
     ] {
         let error = under(json!({"error": {"code": code}})).await;
@@ -132,14 +144,28 @@ async fn errors_say_what_became_of_the_message(stage: Stage) {
             "{code}: {error:?}"
         );
     }
-    for code in [131_047, 131_026, 132_001, 368] {
+    for (code, expected) in [
+        (131_047, Fault::Message),
+        (131_026, Fault::Recipient),
+        (131_049, Fault::RecipientForNow),
+        (132_001, Fault::Template),
+        (131_008, Fault::Configuration),
+    ] {
         let error = under(json!({"error": {"code": code}})).await;
-        assert!(matches!(error, SendError::Rejected { .. }), "{code}: {error:?}");
+        assert!(matches!(error, SendError::Rejected { fault, .. } if fault == expected), "{code}: {error:?}");
     }
-    for code in [190, 10, 131_005] {
-        let error = under(json!({"error": {"code": code}})).await;
-        assert!(matches!(error, SendError::Reauthenticate { .. }), "{code}: {error:?}");
+    for (code, expected) in [
+        (368, Block::Policy),
+        (131_042, Block::Billing),
+        (131_045, Block::NumberNotReady),
+        (10, Block::Permission),
+        (131_005, Block::Permission),
+    ] {
+        let error = under(json!({"status": 400, "error": {"code": code}})).await;
+        assert!(matches!(error, SendError::Blocked { block, .. } if block == expected), "{code}: {error:?}");
     }
+    let error = under(json!({"error": {"code": 190}})).await;
+    assert!(matches!(error, SendError::Reauthenticate { .. }), "{error:?}");
     for status in [500, 502, 503] {
         let error = under(json!({"status": status})).await;
         assert!(matches!(error, SendError::OutcomeUnknown { .. }), "{status}: {error:?}");
@@ -273,4 +299,113 @@ async fn a_pin_is_not_guessed_at(stage: Stage) {
     assert_eq!(register(&right).await.unwrap_err().problem, OnboardProblem::RegistrationLocked);
     stage.fault(json!({"match": {"path": "register"}, "do": {"cut": "after"}})).await;
     assert_eq!(register(&right).await.unwrap_err().problem, OnboardProblem::ProviderUnavailable);
+}
+
+async fn a_subscription_is_what_the_platform_says_of_it(stage: Stage) {
+    let (onboard, token, waba_id) = (stage.onboard(), stage.token(), stage.number.waba_id.clone());
+    assert!(onboard.is_subscribed(&token, &waba_id).await.unwrap());
+    stage.graph(Method::DELETE, &format!("{waba_id}/subscribed_apps")).await;
+    assert!(!onboard.is_subscribed(&token, &waba_id).await.unwrap());
+    onboard.subscribe(&token, &waba_id).await.unwrap();
+    assert!(onboard.is_subscribed(&token, &waba_id).await.unwrap());
+    let other = stage.sandbox.seed_connected(1).await.unwrap();
+    let error = onboard.is_subscribed(&token, &other.waba_id).await.unwrap_err();
+    assert_eq!(error.problem, OnboardProblem::WabaNotGranted);
+    stage.fault(json!({"match": {"path": "subscribed_apps"}, "do": {"cut": "after"}})).await;
+    let error = onboard.is_subscribed(&token, &waba_id).await.unwrap_err();
+    assert_eq!(error.problem, OnboardProblem::ProviderUnavailable);
+}
+
+async fn set_templates(stage: &Stage, templates: Value) {
+    let path = format!("templates/{}", stage.number.waba_id);
+    stage.control(Method::PUT, &path, json!({ "templates": templates })).await;
+}
+
+async fn every_template_is_listed_however_many_pages_it_takes(stage: Stage) {
+    let templates = stage.provider.templates.clone().expect("this provider lists templates");
+    let list = async || templates.list(&stage.token(), &stage.number.waba_id).await;
+    assert_eq!(list().await, Ok(Vec::new()));
+    let mut many: Vec<_> =
+        (0..230).map(|number| json!({"name": format!("order_{number:03}"), "language": "sw"})).collect();
+    many.push(json!({"name": "order_000", "language": "en_US", "status": "PAUSED", "category": "MARKETING",
+        "quality": "RED", "components": [{"type": "BODY", "text": "Hi {{1}}, {{2}}"}]}));
+    set_templates(&stage, many.into()).await;
+    let listed = list().await.unwrap();
+    assert_eq!(listed.len(), 231);
+    let paused = listed.iter().find(|template| template.language == "en_US").unwrap();
+    assert_eq!((paused.name.as_str(), paused.status.as_str()), ("order_000", "PAUSED"));
+    assert_eq!((paused.category, paused.quality), (Some(Category::Marketing), Quality::Red));
+    assert_eq!(paused.shape.main.body, Places::Numbered(2));
+    for (act, expected) in [
+        (json!({"error": {"code": 80_007}}), "called too often"),
+        (json!({"status": 503}), "not available"),
+        (json!({"cut": "before"}), "not available"),
+        (json!({"error": {"code": 190}}), "refused"),
+    ] {
+        stage.fault(json!({"match": {"path": "message_templates"}, "do": act})).await;
+        let error = list().await.unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{act}: {error}");
+    }
+}
+
+async fn news_about_a_template_is_told_as_what_it_changes(stage: Stage) {
+    let callback = stage.callback().await;
+    let order = |status: &str, quality: &str| json!([{"name": "order", "language": "en_US", "status": status, "quality": quality}]);
+    set_templates(&stage, order("APPROVED", "GREEN")).await;
+    set_templates(&stage, order("PAUSED", "RED")).await;
+    let updates = callback.hears(3).await;
+    let mut changes = Vec::new();
+    for update in updates {
+        assert_eq!(update.subject, Subject::Waba(stage.number.waba_id.clone()));
+        let Content::Other { template: Some(news), .. } = update.content else { panic!("{update:?}") };
+        assert_eq!((news.name.as_str(), news.language.as_str()), ("order", "en_US"));
+        changes.push(news.change);
+    }
+    for expected in [
+        TemplateChange::Status(TemplateStatus::new("APPROVED")),
+        TemplateChange::Status(TemplateStatus::new("PAUSED")),
+        TemplateChange::Quality(Quality::Red),
+    ] {
+        assert!(changes.contains(&expected), "{expected:?} in {changes:?}");
+    }
+}
+
+async fn what_an_account_is_told_says_whether_it_may_send(stage: Stage) {
+    let callback = stage.callback().await;
+    let waba_id = &stage.number.waba_id;
+    for (field, value) in [
+        ("account_update", json!({"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}})),
+        (
+            "phone_number_quality_update",
+            json!({"display_phone_number": "255222000000", "event": "THROUGHPUT_UPGRADE"}),
+        ),
+        ("security", json!({"display_phone_number": "255222000000", "event": "PIN_CHANGED"})),
+    ] {
+        let change = json!({"waba_id": waba_id, "field": field, "value": value});
+        stage.control(Method::POST, "change", change).await;
+    }
+    for update in callback.hears(3).await {
+        let Content::Other { field, means, .. } = update.content else { panic!("{update:?}") };
+        let means = means.as_deref();
+        match field.as_str() {
+            "account_update" => assert_eq!(means.and_then(|news| news.block), Some(Block::Policy)),
+            "phone_number_quality_update" => {
+                assert_eq!(means.and_then(|news| news.throughput_per_second), Some(1_000));
+                assert_eq!(means.and_then(|news| news.phone_number.as_deref()), Some("+255222000000"));
+            }
+            _ => assert_eq!(means, None, "{field}"),
+        }
+    }
+}
+
+async fn a_failed_status_is_judged_as_an_answer_would_be(stage: Stage) {
+    let callback = stage.callback().await;
+    let receipt = stage.send_under(json!({"async_error": {"code": 131_049}})).await.unwrap();
+    let updates = callback.hears(1).await;
+    let Content::Status(status) = &updates[0].content else { panic!("{updates:?}") };
+    assert_eq!((&status.provider_id, status.status), (&receipt.provider_id, Some(DeliveryStatus::Failed)));
+    assert!(
+        matches!(&status.judged, Some(SendError::Rejected { fault: Fault::RecipientForNow, error }) if error.code == Some(131_049)),
+        "{status:?}"
+    );
 }

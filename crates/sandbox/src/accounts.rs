@@ -1,6 +1,7 @@
 //! The things Meta keeps: business portfolios, WABAs, phone numbers, tokens and login codes.
 
 use crate::Secret;
+use crate::templates::Template;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,6 +24,8 @@ pub(crate) struct Waba {
     /// Whether our app gets this WABA's webhooks (`subscribed_apps`).
     pub(crate) subscribed: bool,
     pub(crate) override_callback: Option<String>,
+    #[serde(default)]
+    pub(crate) templates: Vec<Template>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -23,6 +23,8 @@ pub struct Config {
     pub journal_sync: bool,
     /// How many requests `/control/sent` remembers before it forgets the oldest.
     pub sent_limit: usize,
+    /// How many POSTs of webhooks `/control/webhooks` remembers. 0: none.
+    pub posted_limit: usize,
     /// Create the portfolio "Duka la Asha", whose numbers the login dialog offers.
     pub sample_businesses: bool,
     /// Makes duplicates, drops and reorderings repeatable.
@@ -81,6 +83,7 @@ impl Default for Config {
             data_dir: None,
             journal_sync: true,
             sent_limit: 1_000_000,
+            posted_limit: 10_000,
             sample_businesses: true,
             seed: None,
             status_delays_ms: [30, 60, 120],

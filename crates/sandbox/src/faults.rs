@@ -1,5 +1,6 @@
 //! Faults on demand: rules that change single answers, and settings that trouble the webhooks.
 
+use crate::chance::Chance;
 use crate::world::locked;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -18,6 +19,9 @@ pub(crate) struct Rule {
     pub(crate) matches: Match,
     /// How often it still applies; `None` is without end.
     pub(crate) times: Option<u64>,
+    /// How likely it applies to a request that matches; `None` is always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chance: Option<f64>,
     #[serde(rename = "do")]
     pub(crate) act: Act,
 }
@@ -44,6 +48,9 @@ pub(crate) struct Act {
     pub(crate) error: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cut: Option<Cut>,
+    /// With `status` or `error`: the request is carried out all the same, and only its answer is this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) carry_out: bool,
     /// Accept the message and let a `failed` status with this error follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) async_error: Option<Map<String, Value>>,
@@ -71,11 +78,22 @@ pub(crate) struct WebhookFaults {
     pub(crate) batch: usize,
     /// Whether statuses carry `biz_opaque_callback_data`.
     pub(crate) echo: bool,
+    /// How likely the statuses of one POST do not carry it, where they otherwise would.
+    #[serde(default)]
+    pub(crate) echo_omitted: f64,
 }
 
 impl Default for WebhookFaults {
     fn default() -> Self {
-        Self { delay_ms: (0, 0), duplicate: 0.0, reorder: 0.0, drop: 0.0, batch: 1, echo: true }
+        Self {
+            delay_ms: (0, 0),
+            duplicate: 0.0,
+            reorder: 0.0,
+            drop: 0.0,
+            batch: 1,
+            echo: true,
+            echo_omitted: 0.0,
+        }
     }
 }
 
@@ -102,12 +120,19 @@ impl Faults {
     }
 
     /// The first rule that matches and has not been used up. `used` sees the rules afterwards, if the count changed.
-    pub(crate) fn pick(&self, call: &Asked<'_>, used: impl FnOnce(&FaultSet)) -> Option<Act> {
+    pub(crate) fn pick(
+        &self,
+        call: &Asked<'_>,
+        chance: &Chance,
+        used: impl FnOnce(&FaultSet),
+    ) -> Option<Act> {
         if !self.any.load(Ordering::Acquire) {
             return None;
         }
         let mut set = locked(&self.set);
-        let rule = set.rules.iter_mut().find(|rule| rule.times != Some(0) && rule.matches.fits(call))?;
+        let rule = set.rules.iter_mut().find(|rule| {
+            rule.times != Some(0) && rule.matches.fits(call) && rule.chance.is_none_or(|p| chance.happens(p))
+        })?;
         let act = rule.act.clone();
         if let Some(times) = &mut rule.times {
             *times -= 1;
@@ -151,12 +176,13 @@ mod tests {
         Rule {
             matches: Match { path: Some(path.to_owned()), to: to.map(str::to_owned), ..Match::default() },
             times,
+            chance: None,
             act: Act { delay_ms, ..Act::default() },
         }
     }
 
     fn picked(faults: &Faults, segments: &[&str], to: Option<&str>) -> Option<u64> {
-        faults.pick(&Asked { segments, to }, |_| ()).map(|act| act.delay_ms)
+        faults.pick(&Asked { segments, to }, &Chance::new(Some(1)), |_| ()).map(|act| act.delay_ms)
     }
 
     #[test]
@@ -167,6 +193,19 @@ mod tests {
         let delays: Vec<_> = (0..4).map(|_| picked(&faults, &["1", "messages"], None)).collect();
         assert_eq!(delays, [Some(1), Some(1), Some(2), Some(2)]);
         assert_eq!(faults.current().rules[0].times, Some(0));
+    }
+
+    #[test]
+    fn a_rule_with_a_chance_applies_now_and_then_and_leaves_the_rest_to_those_behind_it() {
+        let faults = Faults::default();
+        let rare = Rule { chance: Some(0.25), ..rule("messages", None, None, 1) };
+        faults
+            .replace(FaultSet { rules: vec![rare, rule("messages", None, None, 2)], ..FaultSet::default() });
+        let chance = Chance::new(Some(1));
+        let asked = Asked { segments: &["1", "messages"], to: None };
+        let delays = (0..400).filter_map(|_| faults.pick(&asked, &chance, |_| ())).map(|act| act.delay_ms);
+        let rare = delays.filter(|delay| *delay == 1).count();
+        assert!((50..150).contains(&rare), "{rare} of 400");
     }
 
     #[test]

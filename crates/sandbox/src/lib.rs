@@ -22,10 +22,12 @@ mod graph;
 mod http;
 mod journal;
 mod limits;
+mod posted;
 mod running;
 mod samples;
 mod secret;
 mod sent;
+mod templates;
 mod webhooks;
 mod world;
 

@@ -3,12 +3,13 @@
 use crate::Secret;
 use crate::accounts::{Accounts, MANAGEMENT, MESSAGING, Number, Portfolio, Throughput, Token, Waba};
 use crate::chance::{access_token, object_id};
-use crate::journal::Record;
+use crate::journal::{Record, Synced};
 use crate::webhooks::Change;
 use crate::world::{World, locked};
 use serde_json::json;
 use std::borrow::Cow;
 use std::io;
+use std::ops::Range;
 
 const DUKA_PORTFOLIO: &str = "506914307656601";
 const DUKA_WABA: &str = "104996122399101";
@@ -71,6 +72,7 @@ impl Waba {
             currency: "USD".to_owned(),
             subscribed: false,
             override_callback: None,
+            templates: Vec::new(),
         }
     }
 }
@@ -106,69 +108,76 @@ pub(crate) fn duka_la_asha(accounts: &mut Accounts) {
     }
 }
 
-/// The `index`-th connected business, made at the first call.
-pub(crate) async fn connected(world: &World, index: u32) -> io::Result<Connected> {
-    let numbered = |base: u64| (base + u64::from(index)).to_string();
-    let (portfolio_id, waba_id, id) =
-        (numbered(CONNECTED_PORTFOLIO), numbered(CONNECTED_WABA), numbered(CONNECTED_NUMBER));
+/// The connected businesses with these indexes, each made at the first call.
+pub(crate) async fn connected(world: &World, indexes: Range<u32>) -> io::Result<Vec<Connected>> {
     let mut synced = Vec::new();
     let connected = {
         let mut accounts = locked(&world.accounts);
-        let pin = Secret::new(format!("{:06}", index % 1_000_000));
-        if !accounts.numbers.contains_key(&id) {
-            let name = if index == 0 { "Mama Neema".to_owned() } else { format!("Biashara {index}") };
-            let portfolio = Portfolio { id: portfolio_id.clone(), name: name.clone() };
-            synced.push(world.journal.append(&Record::Portfolio(Cow::Borrowed(&portfolio))));
-            accounts.portfolios.insert(portfolio.id.clone(), portfolio);
-            let mut waba = Waba::new(waba_id.clone(), &portfolio_id, &name, "TZ");
-            waba.subscribed = true;
-            synced.push(world.journal.append(&Record::Waba(Cow::Borrowed(&waba))));
-            accounts.wabas.insert(waba.id.clone(), waba);
-            let mut number = Number::new(id.clone(), &waba_id, "255", &numbered(CONNECTED_DIGITS), &name);
-            number.registered = true;
-            number.pin = Some(pin.clone());
-            number.last_onboarded_ms = Some(world.clock.now_ms());
-            synced.push(world.journal.append(&Record::Number(Cow::Borrowed(&number))));
-            accounts.numbers.insert(number.id.clone(), number);
-        }
-        let lasting = accounts.tokens.values().find(|token| {
-            token.portfolio_id == portfolio_id && token.expires_at.is_none() && token.dead.is_none()
-        });
-        let access_token = if let Some(token) = lasting {
-            token.text.clone()
-        } else {
-            let token = Token {
-                text: Secret::new(access_token()),
-                system_user_id: object_id(),
-                portfolio_id: portfolio_id.clone(),
-                waba_ids: vec![waba_id.clone()],
-                scopes: vec![MANAGEMENT.to_owned(), MESSAGING.to_owned()],
-                targets_absent: false,
-                issued_at: world.clock.now_s(),
-                expires_at: None,
-                dead: None,
-                proof: Secret::default(),
-            };
-            let text = token.text.clone();
-            synced.push(world.journal.append(&Record::Token(Cow::Borrowed(&token))));
-            accounts.add_token(token);
-            text
-        };
-        let number = &accounts.numbers[&id];
-        Connected {
-            business_id: portfolio_id,
-            waba_id,
-            display_phone_number: number.display.clone(),
-            verified_name: number.verified_name.clone(),
-            phone_number_id: id,
-            access_token,
-            pin: number.pin.clone().unwrap_or(pin),
-        }
+        indexes.map(|index| connect(world, &mut accounts, index, &mut synced)).collect()
     };
     for synced in synced {
         synced.wait().await?;
     }
     Ok(connected)
+}
+
+fn connect(world: &World, accounts: &mut Accounts, index: u32, synced: &mut Vec<Synced>) -> Connected {
+    let numbered = |base: u64| (base + u64::from(index)).to_string();
+    let (portfolio_id, waba_id, id) =
+        (numbered(CONNECTED_PORTFOLIO), numbered(CONNECTED_WABA), numbered(CONNECTED_NUMBER));
+    let pin = Secret::new(format!("{:06}", index % 1_000_000));
+    let is_new = !accounts.numbers.contains_key(&id);
+    if is_new {
+        let name = if index == 0 { "Mama Neema".to_owned() } else { format!("Biashara {index}") };
+        let portfolio = Portfolio { id: portfolio_id.clone(), name: name.clone() };
+        synced.push(world.journal.append(&Record::Portfolio(Cow::Borrowed(&portfolio))));
+        accounts.portfolios.insert(portfolio.id.clone(), portfolio);
+        let mut waba = Waba::new(waba_id.clone(), &portfolio_id, &name, "TZ");
+        waba.subscribed = true;
+        synced.push(world.journal.append(&Record::Waba(Cow::Borrowed(&waba))));
+        accounts.wabas.insert(waba.id.clone(), waba);
+        let mut number = Number::new(id.clone(), &waba_id, "255", &numbered(CONNECTED_DIGITS), &name);
+        number.registered = true;
+        number.pin = Some(pin.clone());
+        number.last_onboarded_ms = Some(world.clock.now_ms());
+        synced.push(world.journal.append(&Record::Number(Cow::Borrowed(&number))));
+        accounts.numbers.insert(number.id.clone(), number);
+    }
+    let is_lasting = |token: &&Token| {
+        token.portfolio_id == portfolio_id && token.expires_at.is_none() && token.dead.is_none()
+    };
+    // A number that is new has no token yet: looking through those of all others would take long.
+    let lasting = if is_new { None } else { accounts.tokens.values().find(is_lasting) };
+    let access_token = if let Some(token) = lasting {
+        token.text.clone()
+    } else {
+        let token = Token {
+            text: Secret::new(access_token()),
+            system_user_id: object_id(),
+            portfolio_id: portfolio_id.clone(),
+            waba_ids: vec![waba_id.clone()],
+            scopes: vec![MANAGEMENT.to_owned(), MESSAGING.to_owned()],
+            targets_absent: false,
+            issued_at: world.clock.now_s(),
+            expires_at: None,
+            dead: None,
+            proof: Secret::default(),
+        };
+        let text = token.text.clone();
+        synced.push(world.journal.append(&Record::Token(Cow::Borrowed(&token))));
+        accounts.add_token(token);
+        text
+    };
+    let number = &accounts.numbers[&id];
+    Connected {
+        business_id: portfolio_id,
+        waba_id,
+        display_phone_number: number.display.clone(),
+        verified_name: number.verified_name.clone(),
+        phone_number_id: id,
+        access_token,
+        pin: number.pin.clone().unwrap_or(pin),
+    }
 }
 
 /// Partner events go to the app's callback, and their entry carries the partner's own portfolio.

@@ -9,6 +9,9 @@ pub(crate) struct Sent {
     pub(crate) seq: u64,
     pub(crate) at_ms: i64,
     pub(crate) phone_number_id: String,
+    /// By which name the caller reached the platform: callers that come by ways of their own are told apart by it.
+    #[serde(default)]
+    pub(crate) host: String,
     pub(crate) id: Option<String>,
     pub(crate) outcome: Outcome,
     pub(crate) body: Box<RawValue>,
@@ -73,28 +76,50 @@ impl SentLog {
     }
 }
 
-/// The body as received if it is JSON, else as a JSON string. Line breaks between tokens become spaces,
-/// because the journal is a file of lines.
-pub(crate) fn received(body: &[u8]) -> Box<RawValue> {
-    let text = String::from_utf8_lossy(body);
-    let text = if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.into_owned() };
-    RawValue::from_string(text).unwrap_or_else(|_| {
-        serde_json::value::to_raw_value(&String::from_utf8_lossy(body))
-            .unwrap_or_else(|_| RawValue::NULL.to_owned())
-    })
+/// A request to send, as it came in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received<'a> {
+    pub(crate) host: &'a str,
+    pub(crate) body: &'a [u8],
+}
+
+impl Received<'_> {
+    /// The body as it is if it is JSON, else as a JSON string. Line breaks between tokens become spaces, because the
+    /// journal is a file of lines.
+    pub(crate) fn json(&self) -> Box<RawValue> {
+        let text = String::from_utf8_lossy(self.body);
+        let text =
+            if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ") } else { text.into_owned() };
+        RawValue::from_string(text).unwrap_or_else(|_| {
+            serde_json::value::to_raw_value(&String::from_utf8_lossy(self.body))
+                .unwrap_or_else(|_| RawValue::NULL.to_owned())
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn received(body: &[u8]) -> Box<RawValue> {
+        Received { host: "", body }.json()
+    }
+
     fn log_of(count: u64, limit: usize) -> SentLog {
         let mut log = SentLog::new(limit);
         for _ in 0..count {
             let seq = log.next_seq();
             let phone_number_id = if seq.is_multiple_of(2) { "even" } else { "odd" }.to_owned();
-            let body = received(b"{}");
-            log.push(Sent { seq, at_ms: 0, phone_number_id, id: None, outcome: Outcome::Accepted, body });
+            let (host, body) = (String::new(), received(b"{}"));
+            log.push(Sent {
+                seq,
+                at_ms: 0,
+                phone_number_id,
+                host,
+                id: None,
+                outcome: Outcome::Accepted,
+                body,
+            });
         }
         log
     }

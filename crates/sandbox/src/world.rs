@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::faults::{FaultSet, Faults};
 use crate::journal::{Folder, Journal, Record, Synced};
 use crate::limits::Limiter;
-use crate::sent::{Outcome, Sent, SentLog, received};
+use crate::posted::PostedLog;
+use crate::sent::{Outcome, Received, Sent, SentLog};
 use crate::webhooks::{Accepted, Change, Event, Queue};
 use crate::{Config, Secret, samples};
 use std::borrow::Cow;
@@ -25,6 +26,7 @@ pub(crate) struct World {
     pub(crate) chance: Chance,
     pub(crate) accounts: Mutex<Accounts>,
     pub(crate) sent: Mutex<SentLog>,
+    pub(crate) posted: Mutex<PostedLog>,
     pub(crate) faults: Faults,
     pub(crate) limiter: Limiter,
     pub(crate) webhooks: Queue,
@@ -65,6 +67,7 @@ impl World {
             chance: Chance::new(config.seed),
             accounts: Mutex::default(),
             sent: Mutex::new(SentLog::new(config.sent_limit)),
+            posted: Mutex::new(PostedLog::new(config.posted_limit)),
             faults: Faults::default(),
             limiter: Limiter::new(config.limits),
             webhooks,
@@ -93,16 +96,17 @@ impl World {
         &self,
         phone_number_id: &str,
         outcome: Outcome,
-        body: &[u8],
+        received: Received<'_>,
         accepted: Option<Accepted>,
     ) -> Synced {
-        let body = received(body);
+        let body = received.json();
         let accepted = accepted.map(Arc::new);
         let mut log = locked(&self.sent);
         let entry = Sent {
             seq: log.next_seq(),
             at_ms: self.clock.now_ms(),
             phone_number_id: phone_number_id.to_owned(),
+            host: received.host.to_owned(),
             id: accepted.as_ref().map(|message| message.id.clone()),
             outcome,
             body,
@@ -166,12 +170,13 @@ impl World {
         synced
     }
 
-    /// Forgets what was sent and every fault; accounts, tokens and undelivered webhooks stay.
+    /// Forgets what was sent and posted and every fault; accounts, tokens and undelivered webhooks stay.
     pub(crate) fn reset(&self) -> Synced {
         let accounts = locked(&self.accounts);
         let mut sent = locked(&self.sent);
         let pending = locked(&self.pending);
         sent.clear();
+        locked(&self.posted).clear();
         self.faults.replace(FaultSet::default());
         self.journal.replace(|| self.snapshot(&accounts, &sent, &pending))
     }

@@ -26,6 +26,12 @@ pub struct Config {
     pub busy_timeout_ms: u64,
     /// How often the write-ahead log of SQLite is carried over into its database file.
     pub checkpoint_interval_ms: u64,
+    /// How large the database of SQLite may grow. 0: as large as its disk.
+    pub max_size_mb: u64,
+    /// Commits every batch in steps, as only the unordinary ones need it. For tests that hold the two ways of
+    /// committing against each other; not a setting.
+    #[serde(skip)]
+    pub commit_in_steps: bool,
 }
 
 impl Default for Config {
@@ -39,6 +45,8 @@ impl Default for Config {
             idle_in_transaction_timeout_ms: 10_000,
             busy_timeout_ms: 5_000,
             checkpoint_interval_ms: 1_000,
+            max_size_mb: 0,
+            commit_in_steps: false,
         }
     }
 }

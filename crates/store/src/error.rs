@@ -1,6 +1,7 @@
 //! From the driver's errors to ours, without a value that was bound to a statement.
 
 use domain::contracts::store::StoreError;
+use sqlx::sqlite::SqliteError;
 
 /// Why the database cannot be used as configured.
 #[derive(Debug, thiserror::Error)]
@@ -58,9 +59,34 @@ pub(crate) fn failed(error: sqlx::Error) -> StoreError {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::ColumnNotFound(_) => {
             StoreError::Unreadable { what: "column" }
         }
+        error if is_refusal(&error) => StoreError::Refused(Box::new(Failure::of(&error))),
         other => StoreError::Unavailable(Box::new(Failure::of(&other))),
     }
 }
+
+/// Whether the database answered, and will answer the same again: the fault is in what it was asked.
+pub(crate) fn is_refusal(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Encode(_)
+        | sqlx::Error::InvalidArgument(_)
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnIndexOutOfBounds { .. } => true,
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            match error.try_downcast_ref::<SqliteError>() {
+                // Extended codes have the plain one in their low byte.
+                Some(_) => code.parse().is_ok_and(|code: i32| REFUSALS_OF_SQLITE.contains(&(code & 0xff))),
+                None => code.get(..2).is_some_and(|class| REFUSALS_OF_POSTGRES.contains(&class)),
+            }
+        }
+        _ => false,
+    }
+}
+
+/// An unspecified error, too big, a constraint, a type that does not match, misuse, an index out of range.
+const REFUSALS_OF_SQLITE: [i32; 6] = [1, 18, 19, 20, 21, 25];
+/// Not supported, cardinality, data, constraints, syntax and names, limits of the program.
+const REFUSALS_OF_POSTGRES: [&str; 6] = ["0A", "21", "22", "23", "42", "54"];
 
 pub(crate) fn not_migrated(error: &sqlx::migrate::MigrateError) -> StoreError {
     StoreError::Unavailable(Box::new(Failure::saying(error.to_string())))

@@ -9,8 +9,11 @@ mod config;
 mod error;
 pub mod metrics;
 mod postgres;
+mod retention;
+mod rows;
 mod shapes;
 mod sqlite;
+mod written;
 
 use std::sync::Arc;
 

@@ -97,7 +97,7 @@ impl Driver<'_> {
         let whole_before = self.receiver.map_or(0, |receiver| receiver.inbox.standing().whole);
         let schedule = Schedule::new(pace, Duration::from_secs(u64::from(seconds)), self.weight);
         let start = schedule.start();
-        let driven = drive(self.address, self.load.workers, schedule, shots).await;
+        let driven = drive(self.address, self.load.workers, Arc::new(schedule), shots).await;
         let answered = Instant::now();
         ensure!(
             driven.refused_share() < MOST_REFUSED,
@@ -155,8 +155,10 @@ impl Report {
     pub fn print(&self) -> Result<bool> {
         let runs = self.runs.iter().map(serde_json::to_value).collect::<Result<Vec<_>, _>>()?;
         let mut value = serde_json::to_value(self)?;
+        let clean = self.runs.iter().all(|run| run.faults.is_clean());
         value["median"] = report::median(&runs);
+        value["clean"] = clean.into();
         report::print_json(&value)?;
-        Ok(self.runs.iter().all(|run| run.faults.is_clean()))
+        Ok(clean)
     }
 }

@@ -87,7 +87,7 @@ pub async fn run(options: &WebhookBurst) -> Result<bool> {
     let (resident_mb_at_rest, runs) = measured?;
     let chosen = json!({
         "load": options.load, "numbers": options.target.numbers, "batch": options.batch,
-        "endpoint": !options.without_endpoint, "settings": options.target.setting,
+        "endpoint": !options.without_endpoint, "settings": options.target.gateway.setting,
     });
     let machine = report::machine();
     let scenario = "webhook_burst";

@@ -9,10 +9,8 @@ use tokio::process::Command;
 use url::Url;
 
 use super::pretend::Serving;
+use super::serve::Chosen;
 use crate::loopback;
-
-/// Far above any load here: one number may be asked to carry all of it.
-const MESSAGES_PER_SECOND: u32 = 1_000_000;
 
 #[derive(Debug)]
 pub struct Program {
@@ -33,6 +31,12 @@ pub struct Settings<'a> {
     pub sandbox: &'a Serving,
 }
 
+/// Messages a second that one number sends at most. As shipped it is [`NUMBER_PER_SECOND`].
+pub const LIMIT: &str = "GATEWAY__ACTORS__LIMITER__MESSAGES_PER_SECOND";
+pub const NUMBER_PER_SECOND: u32 = 80;
+/// Seconds without work after which a connection leaves memory.
+pub const IDLE_AFTER: &str = "GATEWAY__ACTORS__IDLE_AFTER_S";
+
 /// A port that was free a moment ago.
 pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
@@ -40,19 +44,15 @@ pub fn free_port() -> Result<u16> {
 }
 
 impl Settings<'_> {
-    pub fn public_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.listen)
-    }
-
     pub fn toml(&self) -> String {
         let Self { listen, operations, store_url, master_keys_file, app_secret, verify_token, sandbox } =
             self;
         let Serving { base, public, graph, sdk, app_id, config_id } = sandbox;
-        let (public_url, master_keys_file) = (self.public_url(), master_keys_file.display());
+        let master_keys_file = master_keys_file.display();
         format!(
             r#"[server]
 listen = "127.0.0.1:{listen}"
-public_url = "{public_url}"
+public_url = "http://127.0.0.1:{listen}"
 
 [operations]
 listen = "127.0.0.1:{operations}"
@@ -101,7 +101,7 @@ impl Program {
     }
 
     /// Nothing of our own environment reaches it, apart from what programs need to run.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str], chosen: Chosen<'_>) -> Command {
         let mut command = Command::new("setpriv");
         // The kernel ends it when this process dies, however that happens.
         command.arg("--pdeathsig=KILL").arg(&self.path).args(arguments);
@@ -111,14 +111,15 @@ impl Program {
                 command.env(name, value);
             }
         }
-        command.env("GATEWAY__ACTORS__LIMITER__MESSAGES_PER_SECOND", MESSAGES_PER_SECOND.to_string());
+        command.envs(chosen.iter().map(|(name, value)| (name, value)));
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
     /// Runs a subcommand to its end and answers what it printed.
     pub async fn answer(&self, arguments: &[&str]) -> Result<String> {
-        let output = self.command(arguments).output().await.context("setpriv (util-linux) does not start")?;
+        let output =
+            self.command(arguments, &[]).output().await.context("setpriv (util-linux) does not start")?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "gateway {} failed:\n{complaint}", arguments.join(" "));
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())

@@ -4,7 +4,12 @@ mod gateway;
 mod onboard;
 mod page;
 pub mod pretend;
+mod seed;
+mod serve;
 mod spawned;
+
+pub use gateway::{IDLE_AFTER, LIMIT, NUMBER_PER_SECOND};
+pub use serve::{Chosen, Seeding};
 
 use std::fs;
 use std::net::SocketAddr;
@@ -12,6 +17,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Duration;
 use url::Url;
 
 use crate::api::{self, Api};
@@ -19,6 +25,9 @@ use crate::loopback;
 use crate::options::{self, Spawn};
 use crate::process::Watched;
 use spawned::Spawned;
+
+/// The process that makes the load, with the endpoint in it.
+const LOAD: &str = "load";
 
 #[derive(Debug)]
 pub struct Target {
@@ -63,7 +72,7 @@ impl Ready {
 impl Target {
     pub async fn reach(options: &options::Target) -> Result<Self> {
         let mut target = match options.spawn {
-            Some(Spawn::Serve) => Self::serve(options).await?,
+            Some(Spawn::Serve) => Self::serve(&options.gateway, None, &[]).await?,
             Some(Spawn::Demo) => Self::demo(options).await?,
             None => {
                 let file = options.ready.as_ref().context("--spawn or --ready")?;
@@ -74,14 +83,56 @@ impl Target {
                 target
             }
         };
-        target.processes.push(Watched { name: "load", pid: std::process::id() });
-        api::lift_limits(&target.sandbox).await?;
-        let more = (options.numbers as usize).saturating_sub(target.numbers.len());
-        for index in 0..more {
-            let number = onboard::connect(&target.gateway, index).await;
-            target.numbers.push(number.with_context(|| format!("connecting number {}", index + 1))?);
-        }
+        target.ready_for_load().await?;
+        target.onboard(options.numbers as usize).await?;
         Ok(target)
+    }
+
+    /// A gateway of its own, where every number is connected by onboarding.
+    pub async fn onboarded(options: &options::Gateway, numbers: u32, chosen: Chosen<'_>) -> Result<Self> {
+        let mut target = Self::serve(options, None, chosen).await?;
+        target.ready_for_load().await?;
+        target.onboard(numbers as usize).await?;
+        Ok(target)
+    }
+
+    /// A gateway of its own, on a database that was filled with connected businesses.
+    pub async fn seeded(
+        options: &options::Gateway,
+        seeding: Seeding<'_>,
+        chosen: Chosen<'_>,
+    ) -> Result<Self> {
+        let mut target = Self::serve(options, Some(seeding), chosen).await?;
+        target.ready_for_load().await?;
+        Ok(target)
+    }
+
+    async fn ready_for_load(&mut self) -> Result<()> {
+        self.processes.push(Watched { name: LOAD, pid: std::process::id() });
+        api::lift_limits(&self.sandbox).await
+    }
+
+    async fn onboard(&mut self, numbers: usize) -> Result<()> {
+        for index in self.numbers.len()..numbers {
+            let number = onboard::connect(&self.gateway, index).await;
+            self.numbers.push(number.with_context(|| format!("connecting number {}", index + 1))?);
+        }
+        Ok(())
+    }
+
+    /// The gateway ends and begins again, with other settings. How long the start took.
+    pub async fn restart(&mut self, chosen: Chosen<'_>) -> Result<Duration> {
+        let spawned = self.spawned.as_mut().context("only what was started here is started again")?;
+        let took = spawned.restart(chosen).await?;
+        let load = self.processes.iter().filter(|process| process.name == LOAD).cloned();
+        self.processes = spawned.watched().into_iter().chain(load).collect();
+        Ok(took)
+    }
+
+    /// The process of this name.
+    pub fn process(&self, name: &str) -> Result<&Watched> {
+        let process = self.processes.iter().find(|process| process.name == name);
+        process.with_context(|| format!("there is no process {name}"))
     }
 
     /// Ends what was started for it. Answers what it was.
@@ -94,7 +145,7 @@ impl Target {
 
     async fn demo(options: &options::Target) -> Result<Self> {
         ensure!(
-            options.store_url.is_none(),
+            options.gateway.store_url.is_none(),
             "gateway demo is on SQLite: --store-url goes with --spawn serve"
         );
         let (spawned, ready, pid) = Spawned::demo(options).await?;
@@ -128,8 +179,12 @@ impl Target {
         })
     }
 
-    async fn serve(options: &options::Target) -> Result<Self> {
-        let spawned = Spawned::serve(options).await?;
+    async fn serve(
+        options: &options::Gateway,
+        seeding: Option<Seeding<'_>>,
+        chosen: Chosen<'_>,
+    ) -> Result<Self> {
+        let (spawned, numbers) = Spawned::serve(options, seeding, chosen).await?;
         let gateway: Url = loopback::base(&spawned.gateway)?;
         let client = api::client()?;
         Ok(Self {
@@ -137,7 +192,7 @@ impl Target {
             gateway: Api::new(client.clone(), gateway, Some(spawned.api_key.clone())),
             sandbox: Api::new(client, loopback::base(&spawned.sandbox)?, None),
             api_key: spawned.api_key.clone(),
-            numbers: Vec::new(),
+            numbers,
             app_secret: Some(spawned.app_secret.clone()),
             processes: spawned.watched(),
             kind: format!(

@@ -53,6 +53,7 @@ fn config(options: Pretend) -> Config {
         listen: options.listen,
         workers: 1,
         limits: Limits::none(),
+        posted_limit: 0,
         app: App {
             secret: Some(options.app_secret.into()),
             verify_token: Some(options.verify_token.into()),

@@ -40,6 +40,47 @@ pub struct BusinessBody {
     locale: Option<String>,
     #[schema(value_type = Option<String>, example = "official")]
     routing: Option<Routing>,
+    /// Whether a customer who writes STOP, ACHA or SITISHA gets no more messages, until they write START or ANZA.
+    opt_out_keywords: Option<bool>,
+}
+
+/// Members that are left out stay as they are.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BusinessChange {
+    #[schema(max_length = 200)]
+    name: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(example = "TZ")]
+    country: Option<String>,
+    /// `sw` or `en`, with or without a region.
+    #[schema(example = "sw")]
+    locale: Option<String>,
+    #[schema(value_type = Option<String>, example = "official")]
+    routing: Option<Routing>,
+    /// Whether a customer who writes STOP, ACHA or SITISHA gets no more messages, until they write START or ANZA.
+    opt_out_keywords: Option<bool>,
+}
+
+impl BusinessBody {
+    fn change(self) -> BusinessChange {
+        let Self { id: _, name, country, locale, routing, opt_out_keywords } = self;
+        BusinessChange { name, country, locale, routing, opt_out_keywords }
+    }
+}
+
+impl BusinessChange {
+    fn applied_to(self, found: &Business) -> Result<Business, Problem> {
+        let (country, locale) = checked(&self)?;
+        Ok(Business {
+            name: self.name.or_else(|| found.name.clone()),
+            country: country.unwrap_or(found.country),
+            locale: locale.unwrap_or_else(|| found.locale.clone()),
+            routing: self.routing.unwrap_or(found.routing),
+            opt_out_keywords: self.opt_out_keywords.unwrap_or(found.opt_out_keywords),
+            ..found.clone()
+        })
+    }
 }
 
 /// Create a business, or change the members that are given
@@ -66,36 +107,56 @@ pub async fn create(
     let route = "POST /v1/businesses".to_owned();
     let request = Request { account: caller.account(), key, route, body: &bytes };
     once(&state, request, async {
-        let (country, locale) = checked(&value)?;
+        let reference = value.id.clone();
+        let change = value.change();
+        let (country, locale) = checked(&change)?;
         let new = NewBusiness {
-            reference: value.id.clone(),
-            name: value.name.clone(),
+            reference,
+            name: change.name.clone(),
             country: country.unwrap_or(Country::TANZANIA),
-            locale: locale.clone().unwrap_or_else(|| USUAL_LOCALE.to_owned()),
-            routing: value.routing.unwrap_or_default(),
+            locale: locale.unwrap_or_else(|| USUAL_LOCALE.to_owned()),
+            routing: change.routing.unwrap_or_default(),
+            opt_out_keywords: change.opt_out_keywords.unwrap_or_default(),
         };
         let (found, is_new) = state.store.ensure_business(caller.account(), &new, state.clock.now()).await?;
         if is_new {
             state.gateway.business_changed(caller.account(), &found.reference).await;
             return Made::new(StatusCode::CREATED, &BusinessView::from(found));
         }
-        let changed = Business {
-            name: value.name.or(found.name.clone()),
-            country: country.unwrap_or(found.country),
-            locale: locale.unwrap_or_else(|| found.locale.clone()),
-            routing: value.routing.unwrap_or(found.routing),
-            ..found.clone()
-        };
-        if changed != found {
-            state.store.update_business(&changed).await?;
-            state.gateway.business_changed(caller.account(), &changed.reference).await;
-        }
-        Made::new(StatusCode::OK, &BusinessView::from(changed))
+        Made::new(StatusCode::OK, &BusinessView::from(keep(&state, found, change).await?))
     })
     .await
 }
 
-fn checked(body: &BusinessBody) -> Result<(Option<Country>, Option<String>), Problem> {
+async fn keep(state: &AppState, found: Business, change: BusinessChange) -> Result<Business, Problem> {
+    let changed = change.applied_to(&found)?;
+    if changed != found {
+        state.store.update_business(&changed).await?;
+        state.gateway.business_changed(changed.account, &changed.reference).await;
+    }
+    Ok(changed)
+}
+
+/// Change a business
+#[utoipa::path(
+    patch,
+    path = "/v1/businesses/{id}",
+    tag = "businesses",
+    params(("id" = String, Path)),
+    request_body = BusinessChange,
+    responses((status = 200, body = BusinessView), (status = 404, body = crate::http::error::ProblemBody)),
+)]
+pub async fn change(
+    caller: May<scope::BusinessesWrite>,
+    state: Data<AppState>,
+    id: Path<String>,
+    body: Json<BusinessChange>,
+) -> Result<HttpResponse, Problem> {
+    let found = super::business(&state, &caller, &named(&id)?).await?;
+    Ok(HttpResponse::Ok().json(BusinessView::from(keep(&state, found, body.value).await?)))
+}
+
+fn checked(body: &BusinessChange) -> Result<(Option<Country>, Option<String>), Problem> {
     let mut errors = Vec::new();
     if body.name.as_ref().is_some_and(|name| name.chars().count() > LONGEST_NAME) {
         let message = format!("name has at most {LONGEST_NAME} characters");

@@ -2,7 +2,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use domain::event::StoredEvent;
+use domain::contracts::store::EventFilter;
+use domain::event::{EventType, StoredEvent};
 use domain::ids::BusinessRef;
 use gateway_actors::{column, payload};
 use serde_json::value::RawValue;
@@ -24,6 +25,9 @@ use crate::http::state::AppState;
     tag = "events",
     params(
         ("business_id" = Option<String>, Query),
+        ("types" = Option<String>, Query, description = "Only these types, with commas between them"),
+        ("from" = Option<String>, Query, description = "Happened at or after this time …"),
+        ("to" = Option<String>, Query, description = "… and before this one"),
         ("limit" = Option<u32>, Query),
         ("after" = Option<String>, Query),
     ),
@@ -35,14 +39,17 @@ pub async fn list(
     mut query: Query,
 ) -> Result<HttpResponse, Problem> {
     let business: Option<BusinessRef> = query.parsed("business_id")?;
+    let types = query.take("types").map(|words| types_of(&words)).transpose()?.unwrap_or_default();
+    let (from, to) = (query.time("from")?, query.time("to")?);
     let (limit, after) = (query.limit()?, query.parsed::<i64>("after")?);
     query.done()?;
     let business = match business {
         Some(reference) => Some(super::business(&state, &caller, &reference).await?.key),
         None => None,
     };
+    let filter = EventFilter { business, types, from, to, last: None };
     let read = async |page: domain::contracts::store::Page<i64>| {
-        state.store.events_after(caller.account(), business, page.after.unwrap_or(0), page.limit).await
+        state.store.events_after(caller.account(), &filter, page.after.unwrap_or(0), page.limit).await
     };
     let visible = async |rows: &[StoredEvent]| {
         Ok(rows.iter().map(|row| caller.sees(&row.business_reference)).collect())
@@ -53,6 +60,15 @@ pub async fn list(
         data.push(shown(&state, row).await?);
     }
     Ok(HttpResponse::Ok().json(List { data, next: next.map(|seq| seq.to_string()) }))
+}
+
+fn types_of(words: &str) -> Result<Vec<EventType>, Problem> {
+    words.split(',').map(|word| EventType::from_word(word.trim())).collect::<Option<Vec<_>>>().ok_or_else(
+        || {
+            let known: Vec<_> = EventType::ALL.iter().map(|event| event.as_str()).collect();
+            Problem::field("types", "invalid", format!("types must be some of {}", known.join(", ")))
+        },
+    )
 }
 
 /// The delivered object with two members before its own.

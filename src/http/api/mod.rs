@@ -8,11 +8,15 @@ pub mod events;
 pub mod messages;
 mod onboarding_checks;
 pub mod onboarding_sessions;
+pub mod opt_outs;
 mod page;
+pub mod stats;
+pub mod templates;
 pub mod views;
+pub mod windows;
 
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig, delete, get, patch, post};
+use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
 use actix_web::{HttpResponse, Resource, Scope};
 use domain::contracts::store::StoreError;
 use domain::ids::{BusinessRef, ConnectionId};
@@ -30,36 +34,58 @@ pub fn configure(cfg: &mut ServiceConfig) {
 }
 
 fn routes() -> Scope {
-    use messages::{accept, lookup};
+    use messages::{accept, lookup, replay, replay_many};
     web::scope("/v1")
         .service(resource("/messages").route(get().to(lookup::list)).route(post().to(accept::create)))
+        .service(resource("/messages/replay").route(post().to(replay_many::many)))
         .service(resource("/messages/{id}").route(get().to(lookup::read)))
         .service(resource("/messages/{id}/cancel").route(post().to(lookup::cancel)))
+        .service(resource("/messages/{id}/replay").route(post().to(replay::one)))
         .service(
             resource("/businesses").route(get().to(businesses::list)).route(post().to(businesses::create)),
         )
         .service(
             resource("/businesses/{id}")
                 .route(get().to(businesses::read))
+                .route(patch().to(businesses::change))
                 .route(delete().to(businesses::erase)),
+        )
+        .service(resource("/businesses/{id}/opt-outs").route(get().to(opt_outs::list)))
+        .service(
+            resource("/businesses/{id}/opt-outs/{phone}")
+                .route(get().to(opt_outs::read))
+                .route(put().to(opt_outs::set))
+                .route(delete().to(opt_outs::lift)),
         )
         .service(resource("/onboarding-sessions").route(post().to(onboarding_sessions::create)))
         .service(resource("/onboarding-sessions/{id}").route(get().to(onboarding_sessions::read)))
         .service(resource("/onboarding-sessions/{id}/cancel").route(post().to(onboarding_sessions::cancel)))
         .service(resource("/connections").route(get().to(connections::list)))
         .service(resource("/connections/{id}").route(get().to(connections::read)))
+        .service(resource("/connections/{id}/templates").route(get().to(templates::list)))
+        .service(resource("/connections/{id}/templates/{name}").route(get().to(templates::read)))
+        .service(resource("/connections/{id}/windows/{phone}").route(get().to(windows::read)))
         .service(resource("/connections/{id}/disconnect").route(post().to(connections::disconnect)))
         .service(resource("/connections/{id}/reconnect").route(post().to(connections::reconnect)))
-        .service(resource("/endpoints").route(get().to(endpoints::list)).route(post().to(endpoints::create)))
+        .service(
+            resource("/endpoints")
+                .route(get().to(endpoints::resource::list))
+                .route(post().to(endpoints::resource::create)),
+        )
         .service(
             resource("/endpoints/{id}")
-                .route(get().to(endpoints::read))
-                .route(patch().to(endpoints::change))
-                .route(delete().to(endpoints::remove)),
+                .route(get().to(endpoints::resource::read))
+                .route(patch().to(endpoints::resource::change))
+                .route(delete().to(endpoints::resource::remove)),
         )
+        .service(resource("/endpoints/{id}/rotate-secret").route(post().to(endpoints::secret::rotate)))
+        .service(resource("/endpoints/{id}/resume").route(post().to(endpoints::resume::resume)))
+        .service(resource("/endpoints/{id}/replay").route(post().to(endpoints::replay::replay)))
         .service(resource("/events").route(get().to(events::list)))
         .service(resource("/deliveries").route(get().to(deliveries::list)))
+        .service(resource("/deliveries/{id}").route(get().to(deliveries::read)))
         .service(resource("/deliveries/{id}/replay").route(post().to(deliveries::replay)))
+        .service(resource("/stats").route(get().to(stats::read)))
         .default_service(web::to(not_found))
 }
 

@@ -2,13 +2,14 @@
 
 use domain::connection::{ConnectionStatus, ProviderName, Transport};
 use domain::contracts::store::StoredMessage;
-use domain::delivery_status::DeliveryStatus;
 use domain::ids::{ConnectionId, MessageId};
 use domain::message::{MessageStatus, TimelineEntry};
 use domain::{Business, Connection, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+
+use super::messages::{Again, Why};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Business)]
@@ -26,6 +27,8 @@ pub struct BusinessView {
     /// Which transport its messages take.
     #[schema(example = "official")]
     routing: &'static str,
+    /// Whether customers opt out by writing STOP, ACHA or SITISHA.
+    opt_out_keywords: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
@@ -38,6 +41,7 @@ impl From<Business> for BusinessView {
             country: business.country.as_str().to_owned(),
             locale: business.locale,
             routing: business.routing.as_str(),
+            opt_out_keywords: business.opt_out_keywords,
             created_at: business.created_at,
         }
     }
@@ -128,6 +132,20 @@ pub struct MessageView {
     /// The provider's last error.
     #[schema(value_type = Option<Object>)]
     error: Option<Box<RawValue>>,
+    /// Of a message that failed, expired or was cancelled: a stable word for why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Of such a message: whether replaying it may help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retryable: Option<bool>,
+    /// The message in whose place it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    replay_of: Option<MessageId>,
+    /// The message that was sent in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    replayed_as: Option<MessageId>,
     #[schema(value_type = String, format = DateTime)]
     accepted_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -144,24 +162,37 @@ pub struct MessageView {
 impl MessageView {
     pub fn new(
         message: StoredMessage,
-        reported: Option<DeliveryStatus>,
-        timeline: Option<Vec<TimelineEntry>>,
+        status: MessageStatus,
+        why: Option<Why>,
+        replayed_as: Option<MessageId>,
     ) -> Self {
+        let retryable = why.as_ref().map(|why| why.again != Again::Useless);
+        let (reason, told) = why.map_or((None, None), |why| (why.reason, why.error));
+        let error = told.map(|error| error.to_string()).or(message.error);
         Self {
             id: message.id,
-            status: MessageStatus::of(message.state.code(), reported),
+            status,
             business_id: message.business_reference.as_str().to_owned(),
             connection_id: message.connection,
             to: message.recipient,
             r#type: message.kind,
             client_ref: message.client_ref,
             provider_message_id: message.provider_id,
-            error: message.error.and_then(|json| RawValue::from_string(json).ok()),
+            error: error.and_then(|json| RawValue::from_string(json).ok()),
+            reason,
+            retryable,
+            replay_of: message.replay_of,
+            replayed_as,
             accepted_at: message.accepted_at,
             send_at: message.send_at,
             expires_at: message.expires_at,
-            timeline,
+            timeline: None,
         }
+    }
+
+    #[must_use]
+    pub fn with_timeline(self, timeline: Vec<TimelineEntry>) -> Self {
+        Self { timeline: Some(timeline), ..self }
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::api::Api;
+use super::owner::Place;
 
 /// The one line on stdout.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,8 +41,17 @@ impl Demo {
 
     /// With settings as an operator would give them.
     pub(crate) async fn start_with(environment: &[(&str, &str)]) -> Self {
+        Self::start_after(environment, async |_| {}).await
+    }
+
+    /// On what `prepare` leaves in its data folder.
+    pub(crate) async fn start_after(
+        environment: &[(&str, &str)],
+        prepare: impl AsyncFnOnce(&Path),
+    ) -> Self {
         let folder = TempDir::with_prefix("gateway-demo-").expect("a temporary folder");
         let data = folder.path().join("data");
+        prepare(&data).await;
         let environment: Vec<_> =
             environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let (process, ready) = spawn(&data, &environment).await;
@@ -91,6 +101,16 @@ impl Demo {
     pub(crate) fn log(&self) -> String {
         let bytes = std::fs::read(log_of(&self.data)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+impl Place for Demo {
+    fn gateway(&self) -> Api {
+        self.api()
+    }
+
+    fn sandbox(&self) -> Api {
+        self.sandbox()
     }
 }
 

@@ -5,9 +5,14 @@ use reqwest::header::{ACCEPT, COOKIE, SET_COOKIE};
 use serde_json::{Value, json};
 
 use super::api::{Answer, Api};
-use super::demo::Demo;
 
 const PAGE: &str = "/onboarding/whatsapp/official";
+
+/// Where owners are invited: a gateway, and the sandbox behind it.
+pub(crate) trait Place {
+    fn gateway(&self) -> Api;
+    fn sandbox(&self) -> Api;
+}
 
 pub(crate) struct Owner {
     pub(crate) session_id: String,
@@ -22,11 +27,12 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// Opens a new session's link for a business.
-    pub(crate) async fn invited(demo: &Demo, business: &str) -> Self {
+    pub(crate) async fn invited(place: &impl Place, business: &str) -> Self {
         let asked = json!({ "business_id": business, "transport": "official", "locale": "en" });
-        let made = demo.api().post("/v1/onboarding-sessions", &asked).await.expect(201);
+        let gateway = place.gateway();
+        let made = gateway.post("/v1/onboarding-sessions", &asked).await.expect(201);
         let link = made["url"].as_str().expect("a link").to_owned();
-        let plain = Api::new(&demo.ready.gateway, "");
+        let plain = gateway.with_key("");
         let opened = plain.send(plain.request(Method::GET, path(&link))).await.expect("an answer");
         assert_eq!(opened.status, 303, "{}", opened.text);
         let cookie = opened
@@ -38,7 +44,7 @@ impl Owner {
             .expect("a cookie")
             .to_owned();
         let session_id = made["id"].as_str().expect("an id").to_owned();
-        Self { session_id, link, cookie, read: vec![opened.text], plain, sandbox: demo.sandbox() }
+        Self { session_id, link, cookie, read: vec![opened.text], plain, sandbox: place.sandbox() }
     }
 
     pub(crate) async fn ask(&mut self, request: reqwest::RequestBuilder) -> Answer {

@@ -106,7 +106,17 @@ pub(crate) fn config() -> Config {
         posts_in_flight: NonZeroU32::new(32).expect("not zero"),
         idle_after_s: 300,
         sweep_s: 1,
+        service_window: true,
         deliveries_in_flight: NonZeroU32::new(8).expect("not zero"),
+        deliveries: serde_json::from_str(
+            r#"{"retry_s":[1],"give_up_after_s":60,"retry_after_cap_s":60,"failing_after":16,"probe_s":[1],
+                "park_after_s":60,"parked_probe_s":60}"#,
+        )
+        .expect("waits"),
+        posts_in_flight_total: NonZeroU32::new(256).expect("not zero"),
+        backlog_per_connection: 100_000,
+        delivered_order_timeout_s: 60,
+        app_trouble_grace_s: 60,
         limiter: serde_json::from_str(r#"{"messages_per_second":1000}"#).expect("a limiter"),
     }
 }
@@ -133,6 +143,7 @@ impl Tree {
             send: Arc::new(Scripted { script, posts: Arc::clone(&posts) }),
             webhook: Arc::new(Deaf),
             onboard: None,
+            templates: None,
         };
         let ring = KeyRing::generate().expect("randomness");
         let gateway = gateway_actors::start(Parts {
@@ -181,9 +192,13 @@ impl Tree {
             opaque: None,
             client_ref: None,
             priority: Priority::Normal,
+            order: domain::message::Order::Strict,
             on_ambiguous: None,
             send_at: None,
             expires_at: None,
+            immediate: false,
+            marketing: false,
+            replay_of: None,
             idempotency: None,
         };
         change(&mut submission);
@@ -231,6 +246,7 @@ async fn connect(gateway: &Gateway, store: &dyn Store, business: &Business, now:
         phone_number: Some("+255754000111".to_owned()),
         verified_name: None,
         quality_rating: None,
+        sending: domain::connection::Sending::default(),
         created_at: now,
         updated_at: now,
     };

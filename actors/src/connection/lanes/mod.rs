@@ -1,105 +1,84 @@
-//! Which message goes next: one lane a recipient, one post in flight a lane, first in first out.
+//! Which message goes next: one lane a recipient, one post in flight a lane, first in first out, the most urgent
+//! lanes first.
 //!
-//! Plain data, no I/O. Only the first [`WINDOW`] waiting messages stand in memory; the rest waits in the store
-//! and is read when there is room. A message takes its place when it is admitted, before its row is committed,
-//! so that a later one can never slip past it.
+//! Plain data, no I/O. A window of waiting messages stands in memory, for each priority one of its own; the rest
+//! waits in the store and is read when there is room. A message takes its place when it is admitted, before its row is
+//! committed, so that a later one can never slip past it; and one whose lane may have earlier rows in the store rests
+//! until they were read.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+mod class;
+mod entry;
+mod lane;
+mod reading;
+
+use std::collections::{BTreeSet, HashMap};
 
 use domain::clock::Timestamp;
 use domain::contracts::store::LaneKey;
 use domain::ids::MessageId;
-use domain::outbox::{Claim, OutboxState};
+use domain::message::{Order, Priority};
+use domain::outbox::OutboxState;
 
-/// Waiting messages kept in memory for one number.
-pub const WINDOW: usize = 256;
+use class::{Class, SHARE};
+pub use entry::{Admission, Entry, lane};
+use lane::{Lane, Standing};
+pub use reading::Reading;
 
-/// A message on its way, as far as deciding needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    pub id: MessageId,
-    pub lane: LaneKey,
-    pub state: OutboxState,
-    /// Not before.
-    pub send_at: Option<Timestamp>,
-    /// Never after.
-    pub expires_at: Timestamp,
-    /// Its row is committed; until then it only keeps its place.
-    pub committed: bool,
+/// Left to the store and not committed yet.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    lane: LaneKey,
+    priority: Priority,
+    /// Its own time has not come: it stands in no lane.
+    later: bool,
 }
 
-impl Entry {
-    /// When it may be claimed, as far as the message itself is concerned.
-    fn due(&self) -> Option<Timestamp> {
-        match self.state {
-            OutboxState::Accepted { .. } => Some(self.send_at.unwrap_or(Timestamp::from_micros(i64::MIN))),
-            OutboxState::RetryWait { due, .. } => Some(due),
-            _ => None,
-        }
-    }
-}
-
-/// What happens to a message that is admitted now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Nothing stands before it: it may be claimed in the commit that accepts it.
-    Claim,
-    /// It waits its turn in memory.
-    Queue,
-    /// Its time has not come: it stands aside.
-    Schedule,
-    /// Memory is full: it waits in the store.
-    Overflow,
-}
-
-/// How many overflows were committed before a reading began; nothing while some were still being committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshot(Option<u64>);
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lanes {
-    queues: HashMap<LaneKey, VecDeque<Entry>>,
-    /// Lanes whose head may be claimed, by when, then by arrival. Derived from `queues`.
-    heads: BTreeMap<(Timestamp, u64), LaneKey>,
-    head_of: HashMap<LaneKey, (Timestamp, u64)>,
-    lane_of: HashMap<MessageId, LaneKey>,
-    /// Messages whose time has not come: they stand in no lane and hold up nobody.
-    scheduled: BTreeMap<(Timestamp, MessageId), Entry>,
-    scheduled_at: HashMap<MessageId, Timestamp>,
-    arrivals: u64,
-    /// Heads that are being posted.
-    in_flight: usize,
-    /// Heads whose outcome is not known.
+    lanes: HashMap<LaneKey, Lane>,
+    classes: [Class; 4],
+    asleep: BTreeSet<(Timestamp, i64)>,
+    /// Lanes that want to be read, most urgent first.
+    wanting: BTreeSet<(Priority, i64)>,
+    left: HashMap<MessageId, Left>,
+    /// How many of them each lane has.
+    pending: HashMap<LaneKey, u32>,
+    /// Of each priority, lanes whose head is being posted.
+    in_flight: [usize; 4],
     ambiguous: usize,
-    /// Messages beyond the window stand in the store, behind `read_to`.
-    overflowed: bool,
-    /// Admitted as overflow and not yet committed: reading the store now could miss them.
-    overflow_uncommitted: usize,
-    /// Admitted as overflow, ever.
-    overflows: u64,
-    /// Every unfinished row up to here was read.
-    read_to: i64,
+    listening: usize,
+    /// Everything waits in the store: the number does not send.
+    closed: bool,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self::with_share(SHARE)
+    }
 }
 
 impl Lanes {
-    /// Messages in memory, in whatever state.
-    pub fn len(&self) -> usize {
-        self.lane_of.len()
+    /// With so many waiting messages of each priority in memory.
+    fn with_share(share: usize) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            classes: std::array::from_fn(|_| Class::new(share)),
+            asleep: BTreeSet::new(),
+            wanting: BTreeSet::new(),
+            left: HashMap::new(),
+            pending: HashMap::new(),
+            in_flight: [0; 4],
+            ambiguous: 0,
+            listening: 0,
+            closed: false,
+        }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.lane_of.is_empty()
-            && self.scheduled.is_empty()
-            && !self.overflowed
-            && self.overflow_uncommitted == 0
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.iter().sum()
     }
 
-    /// Anything to do, now or later; zero exactly when [`Self::is_empty`].
-    pub fn work(&self) -> usize {
-        self.len() + self.scheduled.len() + usize::from(self.overflowed) + self.overflow_uncommitted
-    }
-
-    pub const fn in_flight(&self) -> usize {
+    pub const fn in_flight_by_priority(&self) -> [usize; 4] {
         self.in_flight
     }
 
@@ -107,249 +86,300 @@ impl Lanes {
         self.ambiguous
     }
 
-    /// Messages whose outcome is not known, and on which no decision is being written.
-    pub fn ambiguous(&self) -> Vec<(MessageId, Claim)> {
-        if self.ambiguous == 0 {
-            return Vec::new();
-        }
-        self.queues
-            .values()
-            .filter_map(|lane| match lane.front()? {
-                Entry { id, state: OutboxState::Ambiguous(claim), committed: true, .. } => {
-                    Some((*id, *claim))
-                }
-                _ => None,
-            })
-            .collect()
+    /// How many lanes want to hear that a message has arrived.
+    pub const fn listening(&self) -> usize {
+        self.listening
+    }
+
+    /// Messages in memory that wait.
+    pub fn waiting(&self) -> usize {
+        self.classes.iter().map(|class| class.places + class.asleep).sum()
+    }
+
+    /// Nothing to do before `soon`, here or in the store.
+    pub fn is_idle(&self, soon: Timestamp) -> bool {
+        self.lanes.is_empty()
+            && self.left.is_empty()
+            && self.classes.iter().all(|class| class.cursor.is_complete() && !class.schedule.is_due(soon))
     }
 
     /// Where a message admitted now would stand. `may_claim`: everything outside the lanes allows a post now.
     pub fn admission(
         &self,
-        lane: LaneKey,
+        entry: &Entry,
         send_at: Option<Timestamp>,
         now: Timestamp,
         may_claim: bool,
     ) -> Admission {
-        if self.overflowed || self.len() >= WINDOW + self.in_flight {
-            return Admission::Overflow;
+        if self.closed || send_at.is_some_and(|at| at > now) {
+            return Admission::Store;
         }
-        if send_at.is_some_and(|at| at > now) {
-            return Admission::Schedule;
+        let class = self.class(entry.priority);
+        if let Some(lane) = self.lanes.get(&entry.lane) {
+            let room = self.class(lane.urgency().min(entry.priority)).room() > 0;
+            return if lane.takes_more(self.holds_everything(now)) && room { Admission::Queue } else { Admission::Store };
         }
-        let free = !self.queues.contains_key(&lane);
-        if free && may_claim { Admission::Claim } else { Admission::Queue }
+        // Something before it is being committed, and not here.
+        if self.pending.contains_key(&entry.lane) {
+            return Admission::Store;
+        }
+        if class.room() == 0 || (class.cursor.behind && !class.cursor.near_end) {
+            return Admission::Store;
+        }
+        let overtakes = self.classes[..=entry.priority as usize].iter().any(|class| !class.ready.is_empty());
+        let first = entry.order == Order::Relaxed || self.holds_everything(now);
+        if may_claim && !overtakes && first { Admission::Claim } else { Admission::Queue }
     }
 
     /// Takes the place that [`Self::admission`] offered.
-    pub fn admit(&mut self, entry: Entry, admission: Admission) {
-        match admission {
-            Admission::Overflow => {
-                self.overflowed = true;
-                self.overflow_uncommitted += 1;
-                self.overflows += 1;
-            }
-            Admission::Schedule => self.schedule(entry),
-            Admission::Claim | Admission::Queue => self.push(entry),
-        }
-    }
-
-    /// The row of an admitted message is committed, at this place in the order of accepts.
-    pub fn committed(&mut self, id: MessageId, admission: Admission, seq: i64) {
-        if admission == Admission::Overflow {
-            self.overflow_uncommitted -= 1;
+    pub fn admit(&mut self, entry: Entry, send_at: Option<Timestamp>, now: Timestamp, admission: Admission) {
+        if admission == Admission::Store {
+            self.leave(&entry, send_at.is_some_and(|at| at > now));
             return;
         }
-        self.read_to = self.read_to.max(seq);
-        self.change(id, |entry| entry.committed = true);
+        let front_unknown = entry.order != Order::Relaxed && !self.holds_everything(now);
+        self.touch(entry.lane, |lane| {
+            lane.front_unknown |= lane.queue.is_empty() && front_unknown;
+            // Behind all that is there: it is the last to have been admitted.
+            lane.queue.push(entry);
+        });
+    }
+
+    /// The row of an admitted message is committed, at this place in the order of acceptance.
+    pub fn committed(&mut self, entry: &Entry, send_at: Option<Timestamp>, seq: i64) {
+        if let Some(left) = self.settle_left(entry.id) {
+            let class = &mut self.classes[entry.priority as usize];
+            match send_at {
+                Some(at) => class.schedule.note(at, seq),
+                None => class.cursor.note(seq),
+            }
+            if !left.later && self.lanes.contains_key(&left.lane) {
+                self.touch(left.lane, |lane| lane.leave_behind(left.priority));
+            }
+            return;
+        }
+        if send_at.is_none() {
+            self.classes[entry.priority as usize].cursor.pass(seq);
+        }
+        self.change(entry.lane, entry.id, |entry| entry.seq = seq);
     }
 
     /// The row of an admitted message was not written: it gives its place up.
-    pub fn rejected(&mut self, id: MessageId, admission: Admission) {
-        if admission == Admission::Overflow {
-            self.overflow_uncommitted -= 1;
-        } else {
-            self.remove(id);
+    pub fn rejected(&mut self, entry: &Entry) {
+        if self.settle_left(entry.id).is_none() {
+            self.remove(entry.lane, entry.id);
         }
     }
 
-    /// Where to read on in the store, when there is room and something to read.
-    pub fn wants_rows_after(&self) -> Option<i64> {
-        (self.overflowed && self.len() <= WINDOW / 2).then_some(self.read_to)
-    }
-
-    /// At the start nothing is known of the store.
-    pub fn must_read(&mut self) {
-        self.overflowed = true;
-    }
-
-    /// Rows read from the store behind [`Self::wants_rows_after`]; `complete` when there were no more. `begun` is
-    /// what [`Self::snapshot`] said when the reading began: whatever overflowed since may have been missed.
-    pub fn read(&mut self, rows: impl IntoIterator<Item = (i64, Entry)>, complete: bool, begun: Snapshot) {
-        for (seq, entry) in rows {
-            self.read_to = self.read_to.max(seq);
-            if self.get(entry.id).is_some() {
-                continue;
-            }
-            match (entry.state, entry.send_at) {
-                (OutboxState::Accepted { attempts: 0 }, Some(_)) => self.schedule(entry),
-                _ => self.push(entry),
-            }
-        }
-        if complete && begun.0 == Some(self.overflows) {
-            self.overflowed = false;
-        }
-    }
-
-    /// What a reading of the store that begins now will certainly see.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot((self.overflow_uncommitted == 0).then_some(self.overflows))
-    }
-
-    pub fn get(&self, id: MessageId) -> Option<&Entry> {
-        if let Some(&at) = self.scheduled_at.get(&id) {
-            return self.scheduled.get(&(at, id));
-        }
-        self.queues.get(self.lane_of.get(&id)?)?.iter().find(|entry| entry.id == id)
+    pub fn get(&self, lane: LaneKey, id: MessageId) -> Option<&Entry> {
+        self.lanes.get(&lane)?.queue.iter().find(|entry| entry.id == id)
     }
 
     /// The message is in this state now; one that is final leaves its lane, and the next may go.
-    pub fn moved(&mut self, id: MessageId, state: OutboxState) {
+    pub fn moved(&mut self, lane: LaneKey, id: MessageId, state: OutboxState) {
         if state.code().is_final() {
-            self.remove(id);
-        } else {
-            self.change(id, |entry| {
-                entry.state = state;
-                entry.committed = true;
+            self.remove(lane, id);
+            return;
+        }
+        self.change(lane, id, |entry| {
+            entry.state = state;
+            entry.busy = false;
+        });
+        self.clear_blocked(lane);
+    }
+
+    /// A decision on the message is being written: until [`Self::moved`] nothing else is decided about it.
+    pub fn busy(&mut self, lane: LaneKey, id: MessageId) {
+        self.change(lane, id, |entry| entry.busy = true);
+    }
+
+    /// Nothing of this lane goes before `until`.
+    pub fn sleep(&mut self, lane: LaneKey, until: Timestamp) {
+        if self.lanes.contains_key(&lane) {
+            self.touch(lane, |lane| lane.not_before = lane.not_before.max(until));
+            self.clear_blocked(lane);
+        }
+    }
+
+    /// The lane waits until this message of it, which is sent, has arrived; at most until then.
+    pub fn hold(&mut self, lane: LaneKey, id: MessageId, until: Timestamp) {
+        self.touch(lane, |lane| {
+            lane.held = Some((id, until));
+            // Whoever holds it may be all that memory knows of it.
+            lane.leave_behind(Priority::Bulk);
+        });
+        self.clear_blocked(lane);
+    }
+
+    /// The message has arrived, or never will: who waited for that goes on.
+    pub fn arrived(&mut self, id: MessageId) {
+        let of_it = |lane: &Lane| {
+            lane.held.is_some_and(|(held, _)| held == id)
+                || lane.queue.first().is_some_and(|head| head.id == id && head.is_claimed())
+        };
+        let Some(key) = self.lanes.iter().find(|(_, lane)| of_it(lane)).map(|(key, _)| *key) else { return };
+        self.touch(key, |lane| {
+            lane.held = None;
+            if let Some(head) = lane.queue.first_mut().filter(|head| head.id == id) {
+                head.arrived = true;
+            }
+        });
+    }
+
+    /// Lanes whose time has come may go on.
+    pub fn wake(&mut self, now: Timestamp) {
+        while let Some(&(until, key)) = self.asleep.first()
+            && until <= now
+        {
+            self.touch(LaneKey(key), |lane| {
+                lane.woken_at = now;
+                lane.held = lane.held.filter(|&(_, until)| until > now);
             });
         }
     }
 
-    /// A decision on the message is being written: until [`Self::moved`] nothing else is decided about it.
-    pub fn held(&mut self, id: MessageId) {
-        self.change(id, |entry| entry.committed = false);
+    /// The message of this priority that may be claimed now: first of its lane, oldest first.
+    pub fn next(&self, priority: Priority) -> Option<&Entry> {
+        let &(_, key) = self.class(priority).ready.first()?;
+        self.lanes.get(&LaneKey(key))?.queue.first()
     }
 
-    /// Messages whose time has come take their place, behind whoever waits for the same recipient.
-    pub fn join_due(&mut self, now: Timestamp) {
-        while let Some(first) = self.scheduled.first_entry() {
-            if first.key().0 > now || !first.get().committed {
-                break;
-            }
-            let entry = first.remove();
-            self.scheduled_at.remove(&entry.id);
-            self.push(entry);
+    /// When something here wakes by itself.
+    pub fn wakes_at(&self) -> Option<Timestamp> {
+        let scheduled = self.classes.iter().filter(|class| !self.closed && class.wants_many());
+        let scheduled = scheduled.filter_map(|class| class.schedule.next);
+        self.asleep.first().map(|&(until, _)| until).into_iter().chain(scheduled).min()
+    }
+
+    /// Messages whose outcome is not known, and on which no decision is being written.
+    pub fn ambiguous(&self) -> Vec<Entry> {
+        if self.ambiguous == 0 {
+            return Vec::new();
         }
+        let heads = self.lanes.values().filter_map(|lane| lane.queue.first());
+        let open = heads.filter(|head| matches!(head.state, OutboxState::Ambiguous(_)) && !head.busy);
+        open.copied().collect()
     }
 
-    /// The head that may be claimed now: due, committed, first of its lane. Oldest due first.
-    pub fn next_due(&self, now: Timestamp) -> Option<Entry> {
-        let (&(due, _), lane) = self.heads.first_key_value()?;
-        if due > now {
-            return None;
-        }
-        self.queues.get(lane)?.front().copied()
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.lanes.values().map(|lane| lane.queue.len()).sum()
     }
 
-    /// When [`Self::next_due`] will have something, as far as is known now.
-    pub fn next_due_at(&self) -> Option<Timestamp> {
-        let head = self.heads.first_key_value().map(|(&(due, _), _)| due);
-        let scheduled = self.scheduled.first_key_value().map(|(&(at, _), _)| at);
-        head.into_iter().chain(scheduled).min()
+    const fn class(&self, priority: Priority) -> &Class {
+        &self.classes[priority as usize]
     }
 
-    /// Messages that have not been claimed and whose time is over.
-    pub fn expired(&self, now: Timestamp) -> Vec<Entry> {
-        self.queues
-            .values()
-            .flatten()
-            .chain(self.scheduled.values())
-            .filter(|entry| entry.committed && entry.expires_at <= now && entry.due().is_some())
-            .copied()
-            .collect()
+    /// Whatever waits is in memory, or behind something in memory that says so.
+    fn holds_everything(&self, now: Timestamp) -> bool {
+        self.classes.iter().all(|class| class.cursor.is_complete() && !class.schedule.is_due(now))
     }
 
-    fn schedule(&mut self, entry: Entry) {
-        let at = entry.send_at.unwrap_or(Timestamp::from_micros(i64::MIN));
-        self.scheduled_at.insert(entry.id, at);
-        self.scheduled.insert((at, entry.id), entry);
-    }
-
-    fn push(&mut self, entry: Entry) {
-        self.lane_of.insert(entry.id, entry.lane);
-        self.count(entry.state, true);
-        self.queues.entry(entry.lane).or_default().push_back(entry);
-        self.refresh(entry.lane);
-    }
-
-    fn change(&mut self, id: MessageId, change: impl FnOnce(&mut Entry)) {
-        if let Some(&at) = self.scheduled_at.get(&id) {
-            self.scheduled.entry((at, id)).and_modify(change);
+    fn leave(&mut self, entry: &Entry, later: bool) {
+        self.left.insert(entry.id, Left { lane: entry.lane, priority: entry.priority, later });
+        if later {
             return;
         }
-        let Some(&key) = self.lane_of.get(&id) else { return };
-        let Some(entry) = self.queues.get_mut(&key).and_then(|lane| lane.iter_mut().find(|e| e.id == id))
-        else {
-            return;
-        };
-        let before = entry.state;
-        change(entry);
-        let after = entry.state;
-        self.count(before, false);
-        self.count(after, true);
-        self.refresh(key);
+        self.classes[entry.priority as usize].cursor.leave();
+        *self.pending.entry(entry.lane).or_default() += 1;
+        if self.lanes.contains_key(&entry.lane) {
+            self.touch(entry.lane, |lane| lane.leave_behind(entry.priority));
+        }
     }
 
-    fn remove(&mut self, id: MessageId) {
-        if let Some(at) = self.scheduled_at.remove(&id) {
-            self.scheduled.remove(&(at, id));
-            return;
-        }
-        let Some(key) = self.lane_of.remove(&id) else { return };
-        let Some(lane) = self.queues.get_mut(&key) else { return };
-        let removed = lane.iter().position(|entry| entry.id == id).and_then(|at| lane.remove(at));
-        if lane.is_empty() {
-            self.queues.remove(&key);
-        }
-        if let Some(removed) = removed {
-            self.count(removed.state, false);
-        }
-        self.refresh(key);
-    }
-
-    fn count(&mut self, state: OutboxState, entering: bool) {
-        let counter = match state {
-            OutboxState::Sending(_) => &mut self.in_flight,
-            OutboxState::Ambiguous(_) => &mut self.ambiguous,
-            _ => return,
-        };
-        *counter = if entering { *counter + 1 } else { *counter - 1 };
-    }
-
-    /// Keeps `heads` what it is derived from.
-    fn refresh(&mut self, key: LaneKey) {
-        let due = self
-            .queues
-            .get(&key)
-            .and_then(VecDeque::front)
-            .filter(|head| head.committed)
-            .and_then(Entry::due);
-        match (due, self.head_of.get(&key).copied()) {
-            (Some(due), Some((at, _))) if due == at => {}
-            (due, known) => {
-                if let Some(place) = known {
-                    self.heads.remove(&place);
-                    self.head_of.remove(&key);
-                }
-                if let Some(due) = due {
-                    self.arrivals += 1;
-                    self.heads.insert((due, self.arrivals), key);
-                    self.head_of.insert(key, (due, self.arrivals));
+    fn settle_left(&mut self, id: MessageId) -> Option<Left> {
+        let left = self.left.remove(&id)?;
+        if !left.later {
+            self.classes[left.priority as usize].cursor.withdraw();
+            if let Some(pending) = self.pending.get_mut(&left.lane) {
+                *pending -= 1;
+                if *pending == 0 {
+                    self.pending.remove(&left.lane);
                 }
             }
+        }
+        Some(left)
+    }
+
+    /// What waits behind a blocked head gives its places to others.
+    fn clear_blocked(&mut self, key: LaneKey) {
+        let Some(lane) = self.lanes.get(&key).filter(|lane| lane.is_blocked()) else { return };
+        let keep = usize::from(lane.held.is_none());
+        let mut shed = Vec::new();
+        self.touch(key, |lane| shed = lane.shed(keep));
+        self.give_back(shed);
+    }
+
+    /// Those that are not committed yet are left to the store.
+    fn give_back(&mut self, shed: Vec<Entry>) {
+        for entry in shed.into_iter().filter(|entry| !entry.is_committed()) {
+            self.leave(&entry, false);
+        }
+    }
+
+    fn change(&mut self, key: LaneKey, id: MessageId, change: impl FnOnce(&mut Entry)) {
+        if self.get(key, id).is_some() {
+            self.touch(key, |lane| {
+                if let Some(entry) = lane.queue.iter_mut().find(|entry| entry.id == id) {
+                    change(entry);
+                }
+            });
+        }
+    }
+
+    fn remove(&mut self, key: LaneKey, id: MessageId) {
+        if self.get(key, id).is_some() {
+            self.touch(key, |lane| {
+                lane.queue.retain(|entry| entry.id != id);
+                // With nobody left whose place is unknown, the front is.
+                lane.front_unknown &= !lane.queue.is_empty();
+            });
+        }
+    }
+
+    /// Changes a lane, made when there is none, and keeps what is derived from it.
+    fn touch(&mut self, key: LaneKey, change: impl FnOnce(&mut Lane)) {
+        let pending = self.pending.contains_key(&key);
+        let lane = self.lanes.entry(key).or_insert_with(|| Lane::new(pending));
+        let before = lane.counted;
+        change(lane);
+        let over = lane.is_over();
+        let after = if over { Standing::NOTHING } else { lane.standing() };
+        lane.counted = after;
+        if over {
+            self.lanes.remove(&key);
+        }
+        if before != after {
+            self.count(key, before, false);
+            self.count(key, after, true);
+        }
+    }
+
+    fn count(&mut self, key: LaneKey, standing: Standing, entering: bool) {
+        let step = |count: &mut usize, by: usize| *count = if entering { *count + by } else { *count - by };
+        let class = &mut self.classes[standing.class as usize];
+        step(&mut class.places, standing.waiting);
+        step(&mut class.asleep, usize::from(standing.asleep.is_some()));
+        step(&mut self.in_flight[standing.class as usize], usize::from(standing.in_flight));
+        step(&mut self.ambiguous, usize::from(standing.ambiguous));
+        step(&mut self.listening, usize::from(standing.listens));
+        let place = |set: &mut BTreeSet<(i64, i64)>, seq| {
+            if entering { set.insert((seq, key.0)) } else { set.remove(&(seq, key.0)) }
+        };
+        if let Some(seq) = standing.ready {
+            place(&mut class.ready, seq);
+        }
+        if let Some(until) = standing.asleep {
+            if entering { self.asleep.insert((until, key.0)) } else { self.asleep.remove(&(until, key.0)) };
+        }
+        if standing.wants_rows {
+            let wish = (standing.class, key.0);
+            if entering { self.wanting.insert(wish) } else { self.wanting.remove(&wish) };
         }
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! One signed HTTP delivery to an endpoint. When, and to whom, is decided in the actors.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +16,8 @@ use crate::secret::SigningSecret;
 pub struct DeliveryRequest {
     pub url: Url,
     pub format: EndpointFormat,
-    pub secret: SigningSecret,
+    /// It is signed with each of them: two while a rotation overlaps, the present one first.
+    pub secrets: Arc<[SigningSecret]>,
     /// What receivers deduplicate by.
     pub event: EventId,
     /// When this attempt is made, for the signature.
@@ -26,15 +28,24 @@ pub struct DeliveryRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     /// The endpoint answered; 2xx means it took the event.
-    Answered { status: u16, latency: Duration },
-    /// No answer, with a short stable word for why: `timeout`, `connect`, `address_refused`, `tls`,
-    /// `format_unavailable`, or `event_unreadable` where there was nothing to send.
+    Answered(Answer),
+    /// No answer, with a short stable word for why: `timeout`, `connect`, `address_refused`, `tls`, `broken_off`,
+    /// `secret_unusable` or `format_unavailable`.
     NoAnswer { error: &'static str },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    pub status: u16,
+    /// How long the endpoint wants to be left alone.
+    pub retry_after: Option<Duration>,
+    /// How the body begins.
+    pub body: Vec<u8>,
 }
 
 impl DeliveryOutcome {
     pub const fn taken(&self) -> bool {
-        matches!(self, Self::Answered { status: 200..=299, .. })
+        matches!(self, Self::Answered(Answer { status: 200..=299, .. }))
     }
 }
 

@@ -11,7 +11,9 @@ use crate::clock::Timestamp;
 use crate::connection::ProviderName;
 use crate::delivery_status::DeliveryStatus;
 use crate::message::Echo;
+use crate::news::NumberNews;
 use crate::secret::{AccessToken, AuthorizationCode, Pin};
+use crate::template::{Template, TemplateNews};
 
 /// The provider's own account of what went wrong, fit for logs and answers: no token, no URL.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -66,25 +68,61 @@ pub enum ThrottleScope {
     Pair,
     /// The whole number.
     Number,
+    /// Every number of the WhatsApp business account, for calls that manage it.
+    Waba,
     /// Every number of the app.
     App,
+}
+
+/// Why a number may not send, this message or any other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// The account cannot pay.
+    Billing,
+    /// The platform restricted the account or the number.
+    Policy,
+    /// The number is not registered, has no approved name, or is in maintenance.
+    NumberNotReady,
+    /// A permission is missing, or the number was taken from the app.
+    Permission,
+}
+
+/// What is wrong about a message that will never be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// The message itself.
+    Message,
+    /// This recipient cannot or does not want to get it.
+    Recipient,
+    /// The platform withholds it from this recipient for now: not again within 24 hours.
+    RecipientForNow,
+    /// Its template cannot be used.
+    Template,
+    /// Our request or set-up: an operator has to look.
+    Configuration,
 }
 
 /// The outcome of a POST that did not end in a receipt, by what is *known*.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Certainly not sent; the same message may go again.
+    /// Certainly not sent; the same message may go again, in all `attempts` times at most where that is given.
     #[error("not sent: {error}")]
-    NotSent { error: ProviderError, retry_after: Option<Duration> },
+    NotSent { error: ProviderError, retry_after: Option<Duration>, attempts: Option<u16> },
     /// Certainly not sent, because of a rate.
     #[error("throttled: {error}")]
     Throttled { scope: ThrottleScope, error: ProviderError, retry_after: Option<Duration> },
-    /// Certainly not sent: the token or a permission is gone, for this and every other message.
+    /// Certainly not sent: the token is gone, for this and every other message.
     #[error("not authorised: {error}")]
     Reauthenticate { error: ProviderError },
+    /// Certainly not sent: the number may not send, this message or any other. `retry_after` where the platform, or
+    /// its documentation, says when it will.
+    #[error("the number is blocked: {error}")]
+    Blocked { block: Block, error: ProviderError, retry_after: Option<Duration> },
     /// Certainly not sent, and never will be.
     #[error("rejected: {error}")]
-    Rejected { error: ProviderError },
+    Rejected { fault: Fault, error: ProviderError },
     /// It may have been sent.
     #[error("outcome unknown: {error}")]
     OutcomeUnknown { error: ProviderError },
@@ -143,6 +181,10 @@ pub enum Content {
         field: String,
         key: String,
         value: serde_json::Value,
+        /// What it says about sending from the number or account it is about.
+        means: Option<Box<NumberNews>>,
+        /// What it changes about one template.
+        template: Option<Box<TemplateNews>>,
     },
 }
 
@@ -156,8 +198,12 @@ pub struct StatusUpdate {
     pub echo: Option<Echo>,
     /// The member of a group that the status is about; empty otherwise.
     pub participant: String,
+    /// Of a failed status: what the first of its errors means, as if a POST had been answered with it.
+    pub judged: Option<SendError>,
     /// The status object as received.
     pub object: serde_json::Value,
+    /// Who the recipient is, where it was told beside the status.
+    pub contact: Option<serde_json::Value>,
     pub metadata: serde_json::Value,
 }
 
@@ -308,12 +354,33 @@ pub trait Onboard: std::marker::Send + Sync {
 
     async fn subscribe(&self, token: &AccessToken, waba_id: &str) -> Result<(), OnboardError>;
 
+    /// Whether the provider sends us the webhooks of a WABA, asked anew.
+    async fn is_subscribed(&self, token: &AccessToken, waba_id: &str) -> Result<bool, OnboardError>;
+
     async fn register(
         &self,
         token: &AccessToken,
         phone_number_id: &str,
         pin: &Pin,
     ) -> Result<(), OnboardError>;
+}
+
+/// Why templates could not be read. Each is worth another try, the last only after somebody did something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplatesError {
+    /// Called too often, or held back here so that it is not.
+    #[error("called too often: {error}")]
+    Throttled { error: ProviderError, retry_after: Option<Duration> },
+    #[error("not available: {error}")]
+    Unavailable { error: ProviderError },
+    #[error("refused: {error}")]
+    Refused { error: ProviderError },
+}
+
+#[async_trait]
+pub trait Templates: std::marker::Send + Sync {
+    /// Every template of a WABA, all pages.
+    async fn list(&self, token: &AccessToken, waba_id: &str) -> Result<Vec<Template>, TemplatesError>;
 }
 
 /// A provider, whole. What it cannot do is said here, not by a method that fails.
@@ -323,6 +390,7 @@ pub struct Provider {
     pub send: std::sync::Arc<dyn Send>,
     pub webhook: std::sync::Arc<dyn Webhook>,
     pub onboard: Option<std::sync::Arc<dyn Onboard>>,
+    pub templates: Option<std::sync::Arc<dyn Templates>>,
 }
 
 impl fmt::Debug for Provider {

@@ -9,14 +9,24 @@ use uuid::Uuid;
 
 use crate::business::{Business, NewBusiness};
 use crate::clock::Timestamp;
-use crate::connection::{Connection, ConnectionStatus, ProviderName};
+use crate::connection::{Connection, ConnectionStatus, ProviderName, SendingChange};
+use crate::contact::ContactChange;
+use crate::contracts::api_keys::ApiKeys;
+use crate::contracts::contacts::Contacts;
+use crate::contracts::dead_letters::DeadLetters;
+use crate::contracts::deliveries::{Deliveries, DeliveryWrite};
+use crate::contracts::portfolios::Portfolios;
+use crate::contracts::queue::Queue;
+use crate::contracts::retention::Retention;
+use crate::contracts::stats::Stats;
+use crate::contracts::templates::TemplateRegistry;
 use crate::delivery_status::DeliveryStatus;
-use crate::endpoint::{Endpoint, FailedDelivery};
-use crate::event::{NewEvent, StoredEvent};
+use crate::endpoint::Endpoint;
+use crate::event::{EventType, NewEvent, StoredEvent};
 use crate::ids::{
-    AccountKey, ApiKeyId, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId, OnboardingSessionId,
+    AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId, OnboardingSessionId,
 };
-use crate::message::{Priority, TimelineEntry};
+use crate::message::{Order, Priority, TimelineEntry};
 use crate::onboarding::{Digest32, OnboardingSession};
 use crate::outbox::{OnAmbiguous, OutboxState, StateCode};
 use crate::partition::{Epoch, Incarnation, Partition};
@@ -27,6 +37,9 @@ pub enum StoreError {
     /// Nothing is known to have been written; trying again is safe for every call of this contract.
     #[error("the database did not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database does not take what it was given, and would not the next time. Nothing was written.
+    #[error("the database refuses what it was given")]
+    Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A row that this version cannot read.
     #[error("unreadable {what} in the database")]
     Unreadable { what: &'static str },
@@ -59,6 +72,14 @@ pub trait Store:
     + OnboardingSessions
     + Idempotency
     + Leases
+    + Contacts
+    + DeadLetters
+    + Portfolios
+    + Deliveries
+    + Queue
+    + Retention
+    + Stats
+    + TemplateRegistry
     + Send
     + Sync
 {
@@ -67,33 +88,6 @@ pub trait Store:
 
     /// Whether the schema is the one this binary was built for.
     async fn ready(&self) -> Result<bool>;
-}
-
-// ---- API keys -------------------------------------------------------------------------------------------------
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey {
-    pub id: ApiKeyId,
-    pub account: AccountKey,
-    pub label: String,
-    /// Words such as `messages:write`; `*` for all.
-    pub scopes: Vec<String>,
-    /// May act only for these; for all of the account when empty.
-    pub businesses: Vec<BusinessRef>,
-    pub created_at: Timestamp,
-    pub revoked_at: Option<Timestamp>,
-}
-
-#[async_trait]
-pub trait ApiKeys {
-    /// The key of the account of this name, made when it does not exist.
-    async fn ensure_account(&self, name: &str, now: Timestamp) -> Result<AccountKey>;
-    async fn insert_api_key(&self, key: &ApiKey, hash: &Digest32) -> Result<()>;
-    /// Revoked ones included: the caller decides what to say.
-    async fn api_key_by_hash(&self, hash: &Digest32) -> Result<Option<ApiKey>>;
-    async fn api_keys(&self) -> Result<Vec<ApiKey>>;
-    /// False when there is no such key.
-    async fn revoke_api_key(&self, id: ApiKeyId, now: Timestamp) -> Result<bool>;
 }
 
 // ---- Businesses -----------------------------------------------------------------------------------------------
@@ -151,7 +145,8 @@ pub struct Credential {
 
 #[async_trait]
 pub trait Connections {
-    /// Writes the connection and its credential in one commit; an existing connection of the same id is replaced.
+    /// Writes the connection and its credential in one commit; an existing connection of the same id is replaced,
+    /// except that it keeps its pace and what it learnt about its rate.
     /// [`StoreError::Taken`] when another connection holds the number.
     async fn save_connection(&self, connection: &Connection, credential: Option<&Credential>) -> Result<()>;
     async fn connection(&self, id: ConnectionId) -> Result<Option<Connection>>;
@@ -173,6 +168,8 @@ pub trait Connections {
         reason: Option<&str>,
         now: Timestamp,
     ) -> Result<bool>;
+    /// Changes one member of how it sends.
+    async fn change_sending(&self, id: ConnectionId, change: SendingChange, now: Timestamp) -> Result<()>;
     async fn credential(&self, id: ConnectionId) -> Result<Option<Credential>>;
     async fn save_credential(&self, credential: &Credential) -> Result<()>;
 }
@@ -219,6 +216,7 @@ pub struct NewMessage {
     /// As [`crate::recipient::Recipient`] prints it.
     pub recipient: String,
     pub lane: LaneKey,
+    pub order: Order,
     /// Cloud API `type`.
     pub kind: String,
     /// [`OutboxState::Accepted`], or [`OutboxState::Sending`] when accepted and claimed in one commit.
@@ -234,12 +232,17 @@ pub struct NewMessage {
     /// The message object, sealed under the business and the message's id.
     pub body: Sealed,
     pub idempotency: Option<IdempotencyRecord>,
+    /// The message in whose place it is sent.
+    pub replay_of: Option<MessageId>,
+    /// What is to be said of its acceptance that the row does not tell.
+    pub timeline: Vec<TimelineEntry>,
 }
 
 /// A compare-and-set on one outbox row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
     pub message: MessageId,
+    pub connection: ConnectionId,
     pub partition: Partition,
     pub from: OutboxState,
     pub to: OutboxState,
@@ -248,6 +251,9 @@ pub struct Transition {
     /// The provider's error, as JSON; replaces the last one.
     pub error: Option<String>,
     pub at: Timestamp,
+    /// Refused when the provider reported any status of the message on its connection, looked up so that no report
+    /// can be written between the look and the move. For sending again on proof.
+    pub unless_reported: bool,
     /// Lines of the timeline that cannot be read off the row itself.
     pub timeline: Vec<TimelineEntry>,
 }
@@ -279,8 +285,9 @@ pub struct Batch {
     pub events: Vec<NewEvent>,
     pub quarantine: Vec<Quarantined>,
     pub progress: Vec<DeliveryProgress>,
-    /// Inserted or, by id, replaced.
-    pub failed_deliveries: Vec<FailedDelivery>,
+    pub failed_deliveries: Vec<DeliveryWrite>,
+    /// What the events of the batch teach about people.
+    pub contacts: Vec<ContactChange>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -301,8 +308,8 @@ pub struct Committed {
     pub messages: Vec<Accepted>,
     /// False: the row was not in the state expected, or the partition is not ours.
     pub transitions: Vec<bool>,
-    /// False: known already.
-    pub events: Vec<bool>,
+    /// The place in the stream of a new event. `None`: known already, or not written.
+    pub events: Vec<Option<i64>>,
 }
 
 /// A message as the API shows it and as its connection continues it.
@@ -316,11 +323,16 @@ pub struct StoredMessage {
     pub connection: ConnectionId,
     pub recipient: String,
     pub lane: LaneKey,
+    pub order: Order,
     pub kind: String,
     pub state: OutboxState,
     pub priority: Priority,
     pub on_ambiguous: OnAmbiguous,
     pub client_ref: Option<String>,
+    /// The caller's own `biz_opaque_callback_data`.
+    pub opaque: Option<String>,
+    /// The message in whose place it is sent.
+    pub replay_of: Option<MessageId>,
     pub provider_id: Option<String>,
     /// JSON of the last provider error.
     pub error: Option<String>,
@@ -345,6 +357,14 @@ pub struct MessageFilter {
     pub connection: Option<ConnectionId>,
     pub client_ref: Option<String>,
     pub state: Option<StateCode>,
+    /// Failed for good, as we decided or the provider reported; a later arrival may have corrected it.
+    pub failed: bool,
+    /// Accepted at or after this …
+    pub from: Option<Timestamp>,
+    /// … and before this.
+    pub to: Option<Timestamp>,
+    /// The word for why it ended, as its timeline has it.
+    pub reason: Option<String>,
 }
 
 #[async_trait]
@@ -360,15 +380,6 @@ pub trait Outbox {
         filter: &MessageFilter,
         page: Page<MessageId>,
     ) -> Result<Vec<StoredMessage>>;
-    /// Rows of one connection that are not final, in order of acceptance, behind `after_seq`.
-    async fn unfinished(
-        &self,
-        connection: ConnectionId,
-        after_seq: i64,
-        limit: u32,
-    ) -> Result<Vec<StoredMessage>>;
-    /// Connections in these partitions that have a row which is not final. For the start and for the sweep.
-    async fn connections_with_work(&self, partitions: &[Partition]) -> Result<Vec<ConnectionId>>;
     async fn message_body(&self, id: MessageId) -> Result<Option<Sealed>>;
     /// Only the lines that were written; the happy path is read off the row and the reports.
     async fn timeline(&self, id: MessageId) -> Result<Vec<TimelineEntry>>;
@@ -382,6 +393,20 @@ pub trait Outbox {
 
 // ---- Events and endpoints -------------------------------------------------------------------------------------
 
+/// Which events of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    pub business: Option<BusinessKey>,
+    /// All types when empty.
+    pub types: Vec<EventType>,
+    /// Happened at or after this …
+    pub from: Option<Timestamp>,
+    /// … and before this.
+    pub to: Option<Timestamp>,
+    /// Not behind this place in the stream.
+    pub last: Option<i64>,
+}
+
 #[async_trait]
 pub trait Events {
     /// What was reported for these messages on their own connections, in no particular order. Group participants are
@@ -393,15 +418,16 @@ pub trait Events {
         business: BusinessKey,
         connection: ConnectionId,
     ) -> Result<Option<Timestamp>>;
-    /// The stream behind `after`, oldest first, narrowed to a business where one is given.
+    /// The stream behind `after`, oldest first.
     async fn events_after(
         &self,
         account: AccountKey,
-        business: Option<BusinessKey>,
+        filter: &EventFilter,
         after: i64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>>;
-    async fn event_by_seq(&self, seq: i64) -> Result<Option<StoredEvent>>;
+    /// Those of these places in the stream that are kept, in its order.
+    async fn events_by_seq(&self, places: &[i64]) -> Result<Vec<StoredEvent>>;
     /// The end of the stream.
     async fn last_event(&self) -> Result<i64>;
     async fn quarantined(&self) -> Result<u64>;
@@ -410,7 +436,7 @@ pub trait Events {
 #[async_trait]
 pub trait Endpoints {
     async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<()>;
-    /// Writes url, events, format, enabled and secret.
+    /// Writes url, events, format, enabled, order and secrets.
     async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()>;
     /// False when there is none.
     async fn delete_endpoint(&self, account: AccountKey, id: EndpointId) -> Result<bool>;
@@ -418,23 +444,6 @@ pub trait Endpoints {
     async fn endpoints(&self, account: AccountKey, page: Page<EndpointId>) -> Result<Vec<Endpoint>>;
     /// Every enabled endpoint of every account.
     async fn all_endpoints(&self) -> Result<Vec<Endpoint>>;
-    /// Deliveries to retry that are due by `now`, oldest first.
-    async fn due_deliveries(
-        &self,
-        endpoint: EndpointId,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<FailedDelivery>>;
-    /// When the next delivery of an endpoint is due.
-    async fn next_delivery(&self, endpoint: EndpointId) -> Result<Option<Timestamp>>;
-    /// What did not arrive at the first try, newest first.
-    async fn deliveries(
-        &self,
-        account: AccountKey,
-        endpoint: Option<EndpointId>,
-        page: Page<Uuid>,
-    ) -> Result<Vec<FailedDelivery>>;
-    async fn delivery(&self, account: AccountKey, id: Uuid) -> Result<Option<FailedDelivery>>;
 }
 
 // ---- Onboarding -----------------------------------------------------------------------------------------------

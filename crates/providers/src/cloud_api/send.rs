@@ -1,6 +1,6 @@
 //! The body of a POST of one message, and the receipt in its answer.
 
-use domain::contracts::provider::{ProviderError, SendError, SendReceipt};
+use domain::contracts::provider::{Fault, ProviderError, SendError, SendReceipt};
 use domain::message::Echo;
 use serde::Deserialize;
 
@@ -64,7 +64,8 @@ fn receipt(body: &[u8]) -> Option<SendReceipt> {
 
 /// A message that cannot even be posted: our own mistake, found before anything left.
 pub(crate) fn unsendable(why: &str) -> SendError {
-    SendError::Rejected { error: ProviderError { message: why.to_owned(), ..ProviderError::default() } }
+    let error = ProviderError { message: why.to_owned(), ..ProviderError::default() };
+    SendError::Rejected { fault: Fault::Message, error }
 }
 
 #[cfg(test)]

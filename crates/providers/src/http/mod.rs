@@ -10,16 +10,19 @@
 //! connection turned out closed before hyper took the request from its queue, so that not a byte of it was
 //! written (HTTP/1 only; hyper hands the unwritten request back and the pool looks for that).
 
+mod waits;
+
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
+use reqwest::header::HeaderName;
 use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
 
 use crate::redact::Secrets;
+pub(crate) use waits::Usage;
 
 const USER_AGENT: &str = concat!("safarichat-gateway/", env!("CARGO_PKG_VERSION"));
 /// The longest answer that is read. Lists of numbers or templates come in pages and stay far below.
@@ -27,7 +30,6 @@ const LONGEST_ANSWER: usize = 1024 * 1024;
 /// Shorter than servers and load balancers keep a silent connection, so that a request seldom meets one that
 /// is just being closed: its outcome would be unknown.
 const KEPT_IDLE: Duration = Duration::from_secs(30);
-const USAGE: HeaderName = HeaderName::from_static("x-business-use-case-usage");
 const GRAPH_VERSION: HeaderName = HeaderName::from_static("facebook-api-version");
 
 /// The HTTP client could not be set up.
@@ -53,7 +55,7 @@ pub(crate) struct Http {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// From `Retry-After` in seconds, or from Meta's usage header in minutes; the longer of the two.
+    /// How long it asks us to wait.
     pub(crate) retry_after: Option<Duration>,
     /// The version of the API that really answered.
     pub(crate) api_version: Option<String>,
@@ -73,6 +75,8 @@ pub(crate) enum Failure {
 #[derive(Clone, Copy)]
 pub(crate) struct Call<'a> {
     pub(crate) operation: &'static str,
+    /// What it counts as.
+    pub(crate) usage: Usage,
     pub(crate) secrets: &'a Secrets,
 }
 
@@ -116,7 +120,7 @@ impl Http {
     /// Makes the request once and reads the whole answer.
     pub(crate) async fn call(&self, request: RequestBuilder, call: Call<'_>) -> Result<Answer, Failure> {
         let started = Instant::now();
-        let result = exchange(request, call.secrets).await;
+        let result = exchange(request, call).await;
         let outcome = match &result {
             Ok(answer) => match answer.status {
                 200..=299 => "ok",
@@ -132,7 +136,8 @@ impl Http {
     }
 }
 
-async fn exchange(request: RequestBuilder, secrets: &Secrets) -> Result<Answer, Failure> {
+async fn exchange(request: RequestBuilder, call: Call<'_>) -> Result<Answer, Failure> {
+    let secrets = call.secrets;
     let mut response = request.send().await.map_err(|error| {
         let nothing_sent = error.is_connect() || error.is_builder();
         let cause = causes(error, secrets);
@@ -145,7 +150,7 @@ async fn exchange(request: RequestBuilder, secrets: &Secrets) -> Result<Answer, 
     let headers = response.headers();
     Ok(Answer {
         status,
-        retry_after: retry_after(headers),
+        retry_after: waits::asked(headers, call.usage),
         api_version: headers.get(GRAPH_VERSION).and_then(|value| value.to_str().ok()).map(str::to_owned),
         body,
     })
@@ -185,25 +190,6 @@ fn causes(error: reqwest::Error, secrets: &Secrets) -> String {
         source = cause.source();
     }
     secrets.clean(&text)
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
-    let minutes = headers.get(USAGE).and_then(|value| regain_minutes(value.as_bytes()));
-    let asked = seconds.max(minutes.map(|minutes| minutes.saturating_mul(60)))?;
-    (asked > 0).then(|| Duration::from_secs(asked))
-}
-
-/// The longest `estimated_time_to_regain_access` of a usage header: an object of lists, in minutes.
-fn regain_minutes(header: &[u8]) -> Option<u64> {
-    let usage: serde_json::Value = serde_json::from_slice(header).ok()?;
-    usage
-        .as_object()?
-        .values()
-        .filter_map(|entries| entries.as_array())
-        .flatten()
-        .filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_u64())
-        .max()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ async fn get(url: &str) -> Result<Answer, Failure> {
     let secrets = Secrets::of(["planted-code-1234", "planted-app-secret"]);
     let request =
         http.get(url).query(&[("code", "planted-code-1234"), ("client_secret", "planted-app-secret")]);
-    http.call(request, Call { operation: "test", secrets: &secrets }).await
+    http.call(request, Call { operation: "test", usage: Usage::Messages, secrets: &secrets }).await
 }
 
 fn is_silent(failure: &Failure) {
@@ -71,7 +71,7 @@ async fn a_post_on_a_connection_that_the_server_cuts_is_made_once() {
     let post = || {
         http.call(
             http.post(&format!("{}/x", server.base)).body("{}"),
-            Call { operation: "test", secrets: &secrets },
+            Call { operation: "test", usage: Usage::Messages, secrets: &secrets },
         )
     };
     assert!(post().await.is_ok());
@@ -109,24 +109,4 @@ async fn we_say_who_we_are_and_read_how_long_to_wait() {
     assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
     assert_eq!(answer.api_version.as_deref(), Some("v24.0"));
     assert!(server.seen()[0].contains(&format!("user-agent: {USER_AGENT}\r\n")), "{:?}", server.seen());
-}
-
-#[test]
-fn the_wait_is_the_longer_of_the_two_headers_and_usage_counts_in_minutes() {
-    let wait = |pairs: &[(&'static str, &'static str)]| {
-        let headers: HeaderMap = pairs
-            .iter()
-            .map(|(name, value)| {
-                (HeaderName::from_static(name), reqwest::header::HeaderValue::from_static(value))
-            })
-            .collect();
-        retry_after(&headers).map(|wait| wait.as_secs())
-    };
-    let usage = r#"{"102":[{"type":"whatsapp","call_count":100,"estimated_time_to_regain_access":2},{"type":"x","estimated_time_to_regain_access":0}]}"#;
-    assert_eq!(wait(&[]), None);
-    assert_eq!(wait(&[("retry-after", "0")]), None);
-    assert_eq!(wait(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]), None);
-    assert_eq!(wait(&[("x-business-use-case-usage", usage)]), Some(120));
-    assert_eq!(wait(&[("x-business-use-case-usage", usage), ("retry-after", "300")]), Some(300));
-    assert_eq!(wait(&[("x-business-use-case-usage", "not json")]), None);
 }

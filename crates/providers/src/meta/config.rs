@@ -1,6 +1,7 @@
 //! Settings of Meta as a provider: section `meta` of the configuration.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -37,6 +38,8 @@ pub struct Config {
     pub timeout_seconds: u64,
     /// Seconds until a connection stands.
     pub connect_timeout_seconds: u64,
+    /// Calls an hour about one WhatsApp business account, messages not counted.
+    pub management_calls_per_hour: ManagementCalls,
     /// Meta apps by the name in their webhook's path: `/webhooks/meta/{name}`. One is called `default`: it is
     /// also at `/webhooks/meta`, and businesses are connected and messages sent through it.
     pub apps: BTreeMap<String, App>,
@@ -55,6 +58,23 @@ pub struct App {
     pub config_id: String,
     /// What Meta has to say in the handshake of the webhook.
     pub verify_token: SecretString,
+}
+
+/// Meta's limits, unless it has agreed to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ManagementCalls {
+    /// While the account is being connected and has no registered number.
+    pub onboarding: NonZeroU32,
+    /// With a registered number.
+    pub connected: NonZeroU32,
+}
+
+impl Default for ManagementCalls {
+    fn default() -> Self {
+        let calls = |hourly| NonZeroU32::new(hourly).unwrap_or(NonZeroU32::MIN);
+        Self { onboarding: calls(200), connected: calls(5_000) }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -81,6 +101,7 @@ impl Default for Config {
             popup_redirect_uri: PopupRedirect::default(),
             timeout_seconds: 10,
             connect_timeout_seconds: 5,
+            management_calls_per_hour: ManagementCalls::default(),
             apps: BTreeMap::new(),
         }
     }

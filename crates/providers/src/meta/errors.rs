@@ -2,8 +2,9 @@
 
 use domain::contracts::provider::{OnboardError, OnboardProblem, ProviderError};
 
+use super::quota::Unanswered;
 use crate::cloud_api::{Class, class_of};
-use crate::http::{Answer, Failure};
+use crate::http::Answer;
 use crate::redact::Secrets;
 
 /// The step that failed: the same code means different things in different ones.
@@ -22,11 +23,8 @@ pub(super) fn of_answer(step: Step, answer: &Answer, secrets: &Secrets) -> Onboa
 }
 
 /// The code of an exchange may be spent by now, which only the next try can tell.
-pub(super) fn of_failure(failure: Failure) -> OnboardError {
-    OnboardError {
-        problem: OnboardProblem::ProviderUnavailable,
-        error: crate::cloud_api::error_of_failure(failure),
-    }
+pub(super) fn of_failure(failure: Unanswered) -> OnboardError {
+    OnboardError { problem: OnboardProblem::ProviderUnavailable, error: failure.error() }
 }
 
 /// An answer of success that does not hold what it should.
@@ -62,7 +60,9 @@ fn problem(step: Step, error: &ProviderError) -> OnboardProblem {
         Some(Class::Permission | Class::Policy) => OnboardProblem::NotAllowed,
         Some(
             Class::Transient
+            | Class::Tries(_)
             | Class::RateApp
+            | Class::RateWaba
             | Class::RateNumber
             | Class::RatePair
             | Class::Later(_)

@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{AccessToken, ExposeSecret as _};
+use governor::clock::DefaultClock;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use secrecy::SecretString;
 
 use super::config::{App, Config};
+use super::quota::{Allowance, Stage, Unanswered};
 use crate::cloud_api::signature;
-use crate::http::{Answer, Call, ClientError, Failure, Http};
+use crate::http::{Answer, Call, ClientError, Failure, Http, Usage};
 use crate::redact::Secrets;
 
 /// One app's view of the Graph API.
@@ -21,6 +23,7 @@ pub(crate) struct Graph {
     version: String,
     app_id: String,
     app_secret: SecretString,
+    allowance: Allowance,
     told_of_other_version: AtomicBool,
 }
 
@@ -33,6 +36,11 @@ impl Graph {
             version: config.graph_version.clone(),
             app_id: app.id.clone(),
             app_secret: app.secret.clone(),
+            allowance: Allowance::new(
+                config.management_calls_per_hour.onboarding,
+                config.management_calls_per_hour.connected,
+                DefaultClock::default(),
+            ),
             told_of_other_version: AtomicBool::new(false),
         })
     }
@@ -81,20 +89,44 @@ impl Graph {
         format!("{}/{path}?appsecret_proof={proof}", self.base)
     }
 
-    pub(crate) async fn call(
+    /// Sends a message.
+    pub(crate) async fn send(&self, request: RequestBuilder, secrets: &Secrets) -> Result<Answer, Failure> {
+        self.call(request, Call { operation: "send", usage: Usage::Messages, secrets }).await
+    }
+
+    /// A call that is not about one account: about a code, a token or a number.
+    pub(crate) async fn ask(
         &self,
         operation: &'static str,
         request: RequestBuilder,
         secrets: &Secrets,
     ) -> Result<Answer, Failure> {
-        let answer = self.http.call(request, Call { operation, secrets }).await;
+        self.call(request, Call { operation, usage: Usage::Management, secrets }).await
+    }
+
+    /// A call about one account, of which Meta allows so many an hour.
+    pub(crate) async fn manage(
+        &self,
+        operation: &'static str,
+        waba_id: &str,
+        stage: Stage,
+        request: RequestBuilder,
+        secrets: &Secrets,
+    ) -> Result<Answer, Unanswered> {
+        self.allowance.take(waba_id, stage).map_err(Unanswered::HeldBack)?;
+        let call = Call { operation, usage: Usage::Management, secrets };
+        self.call(request, call).await.map_err(Unanswered::Failed)
+    }
+
+    async fn call(&self, request: RequestBuilder, call: Call<'_>) -> Result<Answer, Failure> {
+        let answer = self.http.call(request, call).await;
         if let Ok(Answer { api_version: Some(answered), .. }) = &answer
             && *answered != self.version
             && !self.told_of_other_version.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
                 graph.asked = %self.version,
-                graph.answered = %secrets.clean(answered),
+                graph.answered = %call.secrets.clean(answered),
                 "the Graph API answers in another version than the one called: it may have ended"
             );
         }

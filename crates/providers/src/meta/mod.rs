@@ -5,9 +5,11 @@ mod errors;
 pub(crate) mod graph;
 mod numbers;
 pub mod onboarding;
+mod quota;
 pub mod send;
+pub mod templates;
 pub mod versions;
 pub mod webhook;
 
-pub use config::{App, Config, DEFAULT_APP, PopupRedirect};
+pub use config::{App, Config, DEFAULT_APP, ManagementCalls, PopupRedirect};
 pub use versions::ends_at;

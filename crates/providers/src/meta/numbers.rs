@@ -4,6 +4,8 @@ use domain::contracts::provider::OfferedNumber;
 use serde_json::Value;
 use url::form_urlencoded;
 
+use crate::cloud_api::shown_number::e164;
+
 pub(super) const FIELDS: &str = "id,display_phone_number,verified_name,code_verification_status,quality_rating,platform_type,throughput,status,is_on_biz_app";
 pub(super) const PAGE: &str = "100";
 /// A portfolio may hold 20 numbers, or some thousands with Meta's leave.
@@ -23,12 +25,6 @@ pub(super) fn offered(waba_id: &str, entry: &Value) -> Option<OfferedNumber> {
         registered: word("platform_type") == Some("CLOUD_API") && level != Some("NOT_APPLICABLE"),
         coexistence: entry.get("is_on_biz_app").and_then(Value::as_bool).unwrap_or(false),
     })
-}
-
-/// The list shows `+1 555-078-3881`.
-fn e164(shown: &str) -> Option<String> {
-    let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
-    (8..=15).contains(&digits.len()).then(|| format!("+{digits}"))
 }
 
 /// Where the next page begins. A cursor stands on the last page too, so `next` decides; its address is not

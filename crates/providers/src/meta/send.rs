@@ -33,6 +33,6 @@ impl Send for MetaSend {
         let secrets = self.graph.secrets([request.token.expose_secret()]);
         let path = format!("{}/messages", request.graph_id);
         let call = self.graph.post(&path, request.token, Some(body));
-        outcome(self.graph.call("send", call, &secrets).await, &secrets)
+        outcome(self.graph.send(call, &secrets).await, &secrets)
     }
 }

@@ -97,6 +97,16 @@ impl Stage {
         serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
     }
 
+    /// A call of the platform's own API that the provider has no use for, by the number's owner.
+    pub async fn graph(&self, method: reqwest::Method, path: &str) {
+        let url = format!("{}/v25.0/{path}", self.sandbox.graph_url());
+        let token = self.number.access_token.expose();
+        let proof = providers::cloud_api::signature::proof(&self.sandbox.app().secret.expose().into(), token);
+        let request = self.client.request(method, url).query(&[("appsecret_proof", proof)]);
+        let answer = request.bearer_auth(token).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.text().await.unwrap());
+    }
+
     pub async fn sent(&self) -> Vec<Value> {
         let answer = self.control(reqwest::Method::GET, "sent", Value::Null).await;
         answer["data"].as_array().unwrap().clone()

@@ -17,6 +17,13 @@ pub(super) async fn reset(world: Data<World>) -> Answered {
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// What `/control/state` says of the app, without all the accounts.
+pub(super) async fn get(world: Data<World>) -> HttpResponse {
+    let config = &world.config.app;
+    let callback = locked(&world.accounts).app.callback.clone();
+    HttpResponse::Ok().json(json!({"id": config.id, "config_id": config.config_id, "callback": callback}))
+}
+
 /// `PUT /control/app {"callback_url"?, "app_secret"?, "verify_token"?}`.
 pub(super) async fn put(world: Data<World>, body: Bytes) -> Answered {
     let body = parse(&body)?;

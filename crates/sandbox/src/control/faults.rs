@@ -30,7 +30,7 @@ fn read(body: &Value) -> Result<FaultSet, Problem> {
 }
 
 fn rule(value: &Value, path: &str) -> Result<Rule, Problem> {
-    let fields = Fields::within(value, path.to_owned(), &["match", "times", "do"])?;
+    let fields = Fields::within(value, path.to_owned(), &["match", "times", "chance", "do"])?;
     let matches = match fields.value("match") {
         None => Match::default(),
         Some(value) => {
@@ -43,11 +43,16 @@ fn rule(value: &Value, path: &str) -> Result<Rule, Problem> {
         }
     };
     let act = fields.value("do").ok_or_else(|| fields.problem("do", "is required"))?;
-    Ok(Rule { matches, times: fields.count("times")?, act: act_of(act, fields.path_of("do"))? })
+    Ok(Rule {
+        matches,
+        times: fields.count("times")?,
+        chance: fields.probability("chance")?,
+        act: act_of(act, fields.path_of("do"))?,
+    })
 }
 
 fn act_of(value: &Value, path: String) -> Result<Act, Problem> {
-    let known = ["delay_ms", "status", "error", "cut", "async_error", "statuses"];
+    let known = ["delay_ms", "status", "error", "cut", "carry_out", "async_error", "statuses"];
     let fields = Fields::within(value, path, &known)?;
     let status = match fields.count("status")? {
         None => None,
@@ -71,6 +76,7 @@ fn act_of(value: &Value, path: String) -> Result<Act, Problem> {
         status,
         error: error(&fields, "error")?,
         cut,
+        carry_out: fields.flag("carry_out")?.unwrap_or(false),
         async_error: error(&fields, "async_error")?,
         statuses,
     })
@@ -87,7 +93,7 @@ fn error(fields: &Fields<'_>, key: &str) -> Result<Option<Map<String, Value>>, P
 }
 
 fn webhooks(value: &Value) -> Result<WebhookFaults, Problem> {
-    let known = ["delay_ms", "duplicate", "reorder", "drop", "batch", "echo"];
+    let known = ["delay_ms", "duplicate", "reorder", "drop", "batch", "echo", "echo_omitted"];
     let fields = Fields::within(value, "webhooks".to_owned(), &known)?;
     let usual = WebhookFaults::default();
     let delay_ms = match fields.list("delay_ms")? {
@@ -110,6 +116,7 @@ fn webhooks(value: &Value) -> Result<WebhookFaults, Problem> {
         drop: fields.probability("drop")?.unwrap_or(usual.drop),
         batch,
         echo: fields.flag("echo")?.unwrap_or(usual.echo),
+        echo_omitted: fields.probability("echo_omitted")?.unwrap_or(usual.echo_omitted),
     })
 }
 
@@ -138,6 +145,7 @@ mod tests {
             (json!({"rules": [{"do": {"cut": "during"}}]}), "rules[0].do.cut"),
             (json!({"rules": [{"do": {}, "times": -1}]}), "rules[0].times"),
             (json!({"rules": [{"do": {"error": {"message": "x"}}}]}), "rules[0].do.error"),
+            (json!({"rules": [{"do": {}, "chance": 2}]}), "rules[0].chance"),
             (json!({"webhooks": {"duplicate": 2}}), "webhooks.duplicate"),
             (json!({"webhooks": {"delay_ms": [9, 1]}}), "webhooks.delay_ms"),
             (json!({"webhooks": {"batch": 0}}), "webhooks.batch"),

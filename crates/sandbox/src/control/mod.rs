@@ -5,8 +5,11 @@ mod accounts;
 mod app;
 mod faults;
 mod inbound;
+mod numbers;
+mod posted;
 mod read;
 mod sent;
+mod templates;
 mod webhooks;
 
 use crate::journal::Synced;
@@ -23,16 +26,21 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .route("/inbound", web::post().to(inbound::post))
         .route("/sent", web::get().to(sent::get))
+        .route("/webhooks", web::get().to(posted::get))
         .route("/faults", web::put().to(faults::put))
         .route("/faults", web::get().to(faults::get))
         .route("/reset", web::post().to(app::reset))
         .route("/state", web::get().to(accounts::state))
         .route("/app", web::put().to(app::put))
+        .route("/app", web::get().to(app::get))
         .route("/limits", web::put().to(app::put_limits))
         .route("/limits", web::get().to(app::get_limits))
         .route("/clock", web::post().to(app::advance))
         .route("/businesses", web::post().to(accounts::add_business))
+        .route("/numbers", web::post().to(numbers::post))
         .route("/numbers/{id}", web::patch().to(accounts::change_number))
+        .route("/templates/{waba_id}", web::put().to(templates::put))
+        .route("/templates/{waba_id}", web::get().to(templates::get))
         .route("/tokens/{waba_id}/{action}", web::post().to(accounts::change_tokens))
         .route("/signup", web::post().to(accounts::sign_up))
         .route("/change", web::post().to(webhooks::change))

@@ -30,27 +30,39 @@ struct Entry<'a> {
     seq: u64,
     at: String,
     phone_number_id: &'a str,
+    host: &'a str,
     id: Option<&'a str>,
     outcome: crate::sent::Outcome,
     body: &'a RawValue,
 }
 
+impl Asked {
+    /// Behind which entry to begin, and how many to show.
+    pub(super) fn place(&self) -> Result<(u64, usize), Problem> {
+        let number = |name: &str, text: &Option<String>| match text.as_deref() {
+            None | Some("") => Ok(None),
+            Some(text) => {
+                text.parse::<u64>().map(Some).map_err(|_| Problem::at(name, "must be a whole number"))
+            }
+        };
+        let after = number("after", &self.after)?.unwrap_or(0);
+        let limit = match number("limit", &self.limit)? {
+            None => USUAL_LIMIT,
+            Some(limit) => usize::try_from(limit).unwrap_or(HIGHEST_LIMIT).clamp(1, HIGHEST_LIMIT),
+        };
+        Ok((after, limit))
+    }
+}
+
 pub(super) async fn get(world: Data<World>, asked: Query<Asked>) -> Answered {
-    let number = |name: &str, text: &Option<String>| match text.as_deref() {
-        None | Some("") => Ok(None),
-        Some(text) => text.parse::<u64>().map(Some).map_err(|_| Problem::at(name, "must be a whole number")),
-    };
-    let after = number("after", &asked.after)?.unwrap_or(0);
-    let limit = match number("limit", &asked.limit)? {
-        None => USUAL_LIMIT,
-        Some(limit) => usize::try_from(limit).unwrap_or(HIGHEST_LIMIT).clamp(1, HIGHEST_LIMIT),
-    };
+    let (after, limit) = asked.place()?;
     let log = locked(&world.sent);
     let (entries, next) = log.page(after, limit, asked.phone_number_id.as_deref());
     let entries = entries.into_iter().map(|entry| Entry {
         seq: entry.seq,
         at: rfc3339(entry.at_ms),
         phone_number_id: &entry.phone_number_id,
+        host: &entry.host,
         id: entry.id.as_deref(),
         outcome: entry.outcome,
         body: &entry.body,

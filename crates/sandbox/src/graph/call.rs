@@ -1,11 +1,13 @@
 //! One request to Graph, whichever way its parameters came: query, form or JSON.
 
 use actix_web::http::Method;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HOST};
 use actix_web::{HttpMessage, HttpRequest};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+
+use crate::sent::Received;
 
 pub(crate) const OLDEST_VERSION: (u32, u32) = (19, 0);
 const DEFAULT_VERSION: (u32, u32) = (25, 0);
@@ -18,6 +20,8 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) json: Map<String, Value>,
     pub(crate) body: Bytes,
+    /// By which name the caller reached us.
+    host: String,
     params: Vec<(String, String)>,
     bearer: Option<String>,
 }
@@ -41,7 +45,21 @@ impl Call {
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         });
-        Self { method: request.method().clone(), version, path: path.to_owned(), json, body, params, bearer }
+        let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Self {
+            method: request.method().clone(),
+            version,
+            path: path.to_owned(),
+            json,
+            body,
+            host: host.to_owned(),
+            params,
+            bearer,
+        }
+    }
+
+    pub(crate) fn received(&self) -> Received<'_> {
+        Received { host: &self.host, body: &self.body }
     }
 
     pub(crate) fn segments(&self) -> Vec<&str> {

@@ -5,7 +5,7 @@ use super::call::Call;
 use super::error::{GraphError, for_webhook};
 use super::recipient::Addressed;
 use super::validate::{self, Kind};
-use super::{Answer, Answered};
+use super::{Answer, Answered, templates};
 use crate::accounts::{Accounts, MESSAGING};
 use crate::chance::wamid;
 use crate::faults::{Act, Cut};
@@ -22,17 +22,17 @@ pub(super) fn send(world: &World, call: &Call, number_id: &str, act: Option<&Act
     let outcome = if cut { Outcome::Cut } else { Outcome::Accepted };
     match accept(world, call, number_id, act) {
         Ok(Taken::Read { waba_id }) => {
-            let synced = world.record_sent(number_id, outcome, &call.body, None);
+            let synced = world.record_sent(number_id, outcome, call.received(), None);
             Ok(Answer::success(synced).using(&waba_id))
         }
         Ok(Taken::Message { answer, message }) => {
             let waba_id = message.waba_id.clone();
-            let synced = world.record_sent(number_id, outcome, &call.body, Some(*message));
+            let synced = world.record_sent(number_id, outcome, call.received(), Some(*message));
             Ok(Answer { synced: vec![synced], ..Answer::of(answer).using(&waba_id) })
         }
         Err(error) => {
             let outcome = if cut { Outcome::Cut } else { Outcome::Rejected };
-            let _not_waited_for = world.record_sent(number_id, outcome, &call.body, None);
+            let _not_waited_for = world.record_sent(number_id, outcome, call.received(), None);
             Err(error)
         }
     }
@@ -66,6 +66,10 @@ fn accept(world: &World, call: &Call, number_id: &str, act: Option<&Act>) -> Res
         Kind::ReadMark => return Ok(Taken::Read { waba_id }),
         Kind::Message { reaction, template } => (reaction, template),
     };
+    if template {
+        let known = accounts.wabas.get(&waba_id).map_or(&[][..], |waba| waba.templates.as_slice());
+        templates::usable(known, &call.json)?;
+    }
     let mut addressed = Addressed::read(&call.json, &number.country_code)?;
     if addressed.recipient.wa_id.as_ref() == Some(&display) {
         return Err(GraphError::known(131_021, "The recipient is the business number itself."));

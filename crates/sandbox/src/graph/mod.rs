@@ -8,8 +8,10 @@ mod messages;
 mod nodes;
 mod numbers;
 mod oauth;
+mod paging;
 mod recipient;
 mod subscriptions;
+mod templates;
 mod validate;
 
 pub(crate) use recipient::digits_of;
@@ -64,7 +66,7 @@ pub(crate) async fn handle(
     let segments = call.segments();
     let to = call.param("to").or_else(|| call.param("recipient"));
     let asked = Asked { segments: &segments, to: to.as_deref() };
-    let act = world.faults.pick(&asked, |set| {
+    let act = world.faults.pick(&asked, &world.chance, |set| {
         world.journal.append_lazily(&Record::Faults(Cow::Borrowed(set)));
     });
     let Some(act) = act else { return respond(&call, carry_out(&world, &call, None).await) };
@@ -77,14 +79,18 @@ pub(crate) async fn handle(
         cut(&request);
         return HttpResponse::ServiceUnavailable().finish();
     }
-    if let Some(response) = scripted(&call, &act) {
-        note_refusal(&world, &call, Outcome::Rejected);
-        if act.cut == Some(Cut::After) {
-            cut(&request);
+    let scripted = scripted(&call, &act);
+    let response = match scripted {
+        Some(response) if act.carry_out => {
+            let _unheard = carry_out(&world, &call, Some(&act)).await;
+            response
         }
-        return response;
-    }
-    let response = respond(&call, carry_out(&world, &call, Some(&act)).await);
+        Some(response) => {
+            note_refusal(&world, &call, Outcome::Rejected);
+            response
+        }
+        None => respond(&call, carry_out(&world, &call, Some(&act)).await),
+    };
     if act.cut == Some(Cut::After) {
         cut(&request);
     }
@@ -115,6 +121,7 @@ async fn route(world: &World, call: &Call, act: Option<&Act>) -> Answered {
             numbers::edge(world, call, number, edge)
         }
         (&Method::GET, [id, "phone_numbers"]) => nodes::phone_numbers(world, call, id),
+        (&Method::GET, [id, "message_templates"]) => templates::list(world, call, id),
         (&Method::POST, [id, "phone_numbers"]) => numbers::add(world, call, id),
         (&Method::GET, [id]) => nodes::read(world, call, id),
         (&Method::POST, [id]) => numbers::change(world, call, id).await,
@@ -126,7 +133,7 @@ async fn route(world: &World, call: &Call, act: Option<&Act>) -> Answered {
 /// The sent log shows requests that a fault kept from being looked at.
 fn note_refusal(world: &World, call: &Call, outcome: Outcome) {
     if let [number, "messages" | "marketing_messages"] = call.segments().as_slice() {
-        let _not_waited_for = world.record_sent(number, outcome, &call.body, None);
+        let _not_waited_for = world.record_sent(number, outcome, call.received(), None);
     }
 }
 

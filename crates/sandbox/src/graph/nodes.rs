@@ -3,12 +3,11 @@
 use super::access::{Caller, caller};
 use super::call::Call;
 use super::error::GraphError;
+use super::paging::page;
 use super::{Answer, Answered, access, fields};
 use crate::accounts::{Accounts, MANAGEMENT, Number, Waba};
 use crate::clock::rfc3339;
 use crate::world::{World, locked};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 
@@ -61,43 +60,17 @@ pub(super) fn phone_numbers(world: &World, call: &Call, waba_id: &str) -> Answer
     let mut numbers: Vec<_> = accounts.numbers_of(waba_id).collect();
     numbers.sort_by_key(|number| (Reverse(number.last_onboarded_ms), number.id.clone()));
 
-    let limit = call.param("limit").and_then(|limit| limit.parse::<usize>().ok()).unwrap_or(25).clamp(1, 100);
-    let start = match call.param("after") {
-        None => 0,
-        Some(cursor) => from_cursor(&cursor)
-            .and_then(|id| numbers.iter().position(|number| number.id == id))
-            .map(|position| position + 1)
-            .ok_or_else(|| GraphError::known(131_059, "The paging cursor is not valid any more."))?,
+    let show = |number: &&Number| {
+        fields::select(
+            call,
+            &describe_number(&accounts, number),
+            &NUMBER_FIELDS,
+            "WhatsAppBusinessPhoneNumber",
+        )
     };
-    let page = numbers.iter().skip(start).take(limit).copied().collect::<Vec<_>>();
-    let data = page
-        .iter()
-        .map(|number| {
-            let all = describe_number(&accounts, number);
-            fields::select(call, &all, &NUMBER_FIELDS, "WhatsAppBusinessPhoneNumber")
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut body = json!({"data": data});
-    if let (Some(first), Some(last)) = (page.first(), page.last()) {
-        let (before, after) = (URL_SAFE_NO_PAD.encode(&first.id), URL_SAFE_NO_PAD.encode(&last.id));
-        body["paging"] = json!({"cursors": {"before": before, "after": after}});
-        if start + page.len() < numbers.len() {
-            let (major, minor) = call.version;
-            let base = &world.public_url;
-            let mut next =
-                format!("{base}/graph/v{major}.{minor}/{waba_id}/phone_numbers?limit={limit}&after={after}");
-            if let Some(fields) = call.param("fields") {
-                next.push_str("&fields=");
-                next.extend(url::form_urlencoded::byte_serialize(fields.as_bytes()));
-            }
-            body["paging"]["next"] = json!(next);
-        }
-    }
+    let path = format!("{waba_id}/phone_numbers");
+    let body = page(world, call, &path, &numbers, |number| number.id.clone(), show)?;
     Ok(Answer::of(body).using(waba_id))
-}
-
-fn from_cursor(cursor: &str) -> Option<String> {
-    String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
 }
 
 fn describe_number(accounts: &Accounts, number: &Number) -> Value {

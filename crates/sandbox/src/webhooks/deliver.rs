@@ -91,6 +91,7 @@ struct Post {
 #[derive(Debug)]
 struct Finished {
     post: Post,
+    started_ms: i64,
     result: io::Result<u16>,
 }
 
@@ -294,7 +295,8 @@ impl Delivery {
 
     fn finish(&mut self, batch: Option<Batch>, faults: &WebhookFaults) {
         let Some(Batch { url, to_app, ids, events }) = batch else { return };
-        let body = Bytes::from(payload::body(&events, self.world.clock.now_s(), faults.echo));
+        let echo = faults.echo && !self.world.chance.happens(faults.echo_omitted);
+        let body = Bytes::from(payload::body(&events, self.world.clock.now_s(), echo));
         if self.world.chance.happens(faults.duplicate) {
             let copy = Post { url: url.clone(), to_app, body: body.clone(), ids: Vec::new(), attempt: 0 };
             let delay = self.world.chance.between(5, 200);
@@ -307,15 +309,18 @@ impl Delivery {
         self.under_way += 1;
         let signature = sign::signature(locked(&self.world.accounts).app.secret.expose(), &post.body);
         let (wire, finished) = (self.wire.clone(), self.finished.clone());
+        let started_ms = self.world.clock.now_ms();
         tokio::spawn(async move {
             let result = wire.post(&post.url, &signature, &post.body).await;
-            let _ = finished.send(Finished { post, result });
+            let _ = finished.send(Finished { post, started_ms, result });
         });
     }
 
     fn settle(&mut self, finished: Finished) {
-        let Finished { mut post, result } = finished;
+        let Finished { mut post, started_ms, result } = finished;
         self.under_way -= 1;
+        let (ended_ms, answer) = (self.world.clock.now_ms(), result.as_ref().ok().copied());
+        locked(&self.world.posted).push(started_ms, ended_ms, answer, post.body.clone());
         let config = self.world.config.delivery;
         match result {
             Ok(200) => {

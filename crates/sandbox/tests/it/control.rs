@@ -98,6 +98,28 @@ async fn businesses_can_be_added_and_limits_changed() {
 }
 
 #[tokio::test]
+async fn many_connected_businesses_are_made_at_once_and_stay_as_they_are() {
+    let stage = Stage::new().await;
+    let numbers = async |body| stage.control(Method::POST, "numbers", body).await;
+    let (status, made) = numbers(json!({"count": 3})).await;
+    assert_eq!(status, 200, "{made}");
+    let first = &made["data"][0];
+    assert_eq!(first["phone_number_id"], stage.business.phone_number_id);
+    assert_eq!(first["access_token"], stage.business.access_token.expose());
+    let (_, more) = numbers(json!({"first": 2, "count": 2})).await;
+    assert_eq!(more["data"][0], made["data"][2]);
+    let last = &more["data"][1];
+    let path = format!("{}/messages", last["phone_number_id"].as_str().unwrap());
+    let token = last["access_token"].as_str().unwrap();
+    let send = stage.graph_call_as(Method::POST, &path, token).json(&text(CUSTOMER));
+    assert_eq!(read(send).await.0, 200);
+    for wrong in [json!({}), json!({"count": 0}), json!({"count": 10_001}), json!({"count": 1, "first": -1})]
+    {
+        assert_eq!(numbers(wrong.clone()).await.0, 422, "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn outside_the_service_window_only_templates_arrive() {
     let stage = Stage::new().await;
     let gateway = Gateway::start(&stage.sandbox, 0);

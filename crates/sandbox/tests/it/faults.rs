@@ -77,6 +77,18 @@ async fn a_status_alone_looks_like_trouble_in_front_of_graph() {
 }
 
 #[tokio::test]
+async fn trouble_in_front_of_graph_may_hide_that_the_message_was_taken() {
+    let (stage, gateway) = Stage::with_gateway(Config::for_tests()).await;
+    stage.set_faults(rule(&json!({"status": 502, "carry_out": true}), Some(1))).await;
+    let (status, _) = stage.send(text(CUSTOMER)).await;
+    assert_eq!(status, 502);
+    let entry = &stage.sent("").await["data"][0];
+    let id = entry["id"].as_str().expect("the message was taken");
+    assert_eq!(entry["host"], stage.sandbox.address().to_string());
+    until("three statuses", || gateway.statuses_of(id).len() == 3).await;
+}
+
+#[tokio::test]
 async fn a_message_can_be_accepted_and_fail_later() {
     let (stage, gateway) = Stage::with_gateway(Config::for_tests()).await;
     stage

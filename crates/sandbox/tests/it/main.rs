@@ -7,5 +7,6 @@ mod journal;
 mod numbers;
 mod sending;
 mod support;
+mod templates;
 mod tokens;
 mod webhooks;

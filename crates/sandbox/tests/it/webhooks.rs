@@ -196,3 +196,36 @@ async fn any_change_can_be_announced() {
     assert_eq!(body["entry"][0]["id"], stage.business.waba_id);
     assert!(body["entry"][0]["time"].is_i64());
 }
+
+#[tokio::test]
+async fn every_post_is_logged_with_its_answer() {
+    let (stage, gateway) = Stage::with_gateway(Config::for_tests()).await;
+    stage.set_faults(json!({"webhooks": {"batch": 3}})).await;
+    gateway.answer_with(503);
+    let id = stage.send_text(CUSTOMER).await;
+    until("a refusal", || gateway.posts() > 0).await;
+    gateway.answer_with(0);
+    until("nothing to wait", || stage.sandbox.webhooks_waiting() == 0).await;
+    let (_, log) = stage.control(Method::GET, "webhooks", Value::Null).await;
+    let posts = log["data"].as_array().unwrap();
+    assert_eq!(posts[0]["status"], 503);
+    assert_eq!(posts.last().unwrap()["status"], 200);
+    let text = posts.iter().map(|post| post["body"].to_string()).collect::<String>();
+    assert!(text.contains(&id), "{text}");
+    assert!(posts.iter().all(|post| post["started_at"].as_str() <= post["ended_at"].as_str()), "{log}");
+}
+
+#[tokio::test]
+async fn some_statuses_may_lack_the_echo() {
+    let (stage, gateway) = Stage::with_gateway(Config::for_tests()).await;
+    stage.set_faults(json!({"webhooks": {"echo_omitted": 0.5}})).await;
+    let mut body = text(CUSTOMER);
+    body["biz_opaque_callback_data"] = json!("v1.msg_1.1");
+    for _ in 0..30 {
+        stage.send(body.clone()).await;
+    }
+    until("all statuses", || gateway.statuses().len() == 90).await;
+    let statuses = gateway.statuses();
+    let with = statuses.iter().filter(|status| status["biz_opaque_callback_data"].is_string()).count();
+    assert!((20..70).contains(&with), "{with} of 90");
+}

@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use domain::clock::Timestamp;
-use domain::contracts::store::{ApiKey, ApiKeys, Result};
+use domain::contracts::api_keys::{ApiKey, ApiKeys};
+use domain::contracts::store::Result;
 use domain::ids::{AccountKey, ApiKeyId};
 use domain::onboarding::Digest32;
 use sqlx::FromRow;

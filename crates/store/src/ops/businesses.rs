@@ -16,7 +16,7 @@ use crate::error::{failed, vanished};
 
 macro_rules! select_businesses {
     () => {
-        "SELECT id, account, reference, name, country, locale, routing, partition, created_at
+        "SELECT id, account, reference, name, country, locale, routing, opt_out_keywords, partition, created_at
          FROM businesses WHERE NOT erased"
     };
 }
@@ -30,6 +30,7 @@ struct BusinessRow {
     country: String,
     locale: String,
     routing: String,
+    opt_out_keywords: bool,
     partition: i64,
     created_at: i64,
 }
@@ -44,6 +45,7 @@ impl BusinessRow {
             country: known(Country::from_code(&self.country), "country of a business")?,
             locale: self.locale,
             routing: known(Routing::from_word(&self.routing), "routing of a business")?,
+            opt_out_keywords: self.opt_out_keywords,
             partition: partition(self.partition)?,
             created_at: Timestamp::from_micros(self.created_at),
         })
@@ -79,8 +81,9 @@ impl Businesses for Database {
         now: Timestamp,
     ) -> Result<(Business, bool)> {
         let made = sqlx::query(
-            "INSERT INTO businesses (account, reference, name, country, locale, routing, partition, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (account, reference) DO NOTHING",
+            "INSERT INTO businesses (account, reference, name, country, locale, routing, opt_out_keywords, partition,
+                 created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (account, reference) DO NOTHING",
         )
         .bind(account.0)
         .bind(new.reference.as_str())
@@ -88,6 +91,7 @@ impl Businesses for Database {
         .bind(new.country.as_str())
         .bind(&new.locale)
         .bind(new.routing.as_str())
+        .bind(new.opt_out_keywords)
         .bind(i64::from(Partition::of(account, &new.reference).0))
         .bind(now.as_micros())
         .execute(&self.write)
@@ -106,13 +110,15 @@ impl Businesses for Database {
 
     async fn update_business(&self, business: &Business) -> Result<()> {
         sqlx::query(
-            "UPDATE businesses SET name = $2, country = $3, locale = $4, routing = $5 WHERE id = $1 AND NOT erased",
+            "UPDATE businesses SET name = $2, country = $3, locale = $4, routing = $5, opt_out_keywords = $6
+             WHERE id = $1 AND NOT erased",
         )
         .bind(business.key.0)
         .bind(&business.name)
         .bind(business.country.as_str())
         .bind(&business.locale)
         .bind(business.routing.as_str())
+        .bind(business.opt_out_keywords)
         .execute(&self.write)
         .await
         .map_err(failed)?;

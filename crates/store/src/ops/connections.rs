@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use domain::clock::Timestamp;
-use domain::connection::{Connection, ConnectionStatus, ProviderName};
+use domain::connection::{
+    Connection, ConnectionStatus, Pace, Probe, ProviderName, Sending, SendingChange, Slowed,
+};
 use domain::contracts::store::{Connections, Credential, Page, Result, StoreError};
 use domain::ids::{AccountKey, BusinessKey, ConnectionId};
 use domain::secret::Sealed;
@@ -11,13 +13,14 @@ use uuid::Uuid;
 
 use super::businesses::reference;
 use super::{Conn, Database, Db, Tx};
-use crate::columns::{from_json, json, known, micros, partition, time};
+use crate::columns::{from_json, json, known, micros, number_of, partition, time};
 use crate::error::failed;
 
 macro_rules! select_connections {
     () => {
         "SELECT c.id, c.account, c.business, b.reference, b.partition, c.provider, c.status, c.reason, c.graph_id,
-                c.waba_id, c.phone_number, c.verified_name, c.quality_rating, c.created_at, c.updated_at
+                c.waba_id, c.phone_number, c.verified_name, c.quality_rating, c.messages_per_second, c.pace_per_minute,
+                c.pace_jitter, c.slowed_to, c.slowed_at, c.probe_at, c.probes, c.created_at, c.updated_at
          FROM connections c JOIN businesses b ON b.id = c.business WHERE NOT b.erased"
     };
 }
@@ -37,12 +40,40 @@ struct ConnectionRow {
     phone_number: Option<String>,
     verified_name: Option<String>,
     quality_rating: Option<String>,
+    messages_per_second: Option<i64>,
+    pace_per_minute: Option<i64>,
+    pace_jitter: Option<i64>,
+    slowed_to: Option<i64>,
+    slowed_at: Option<i64>,
+    probe_at: Option<i64>,
+    probes: Option<i64>,
     created_at: i64,
     updated_at: i64,
 }
 
 impl ConnectionRow {
+    fn sending(&self) -> Result<Sending> {
+        const WHAT: &str = "rate of a connection";
+        let pace = self.pace_per_minute.zip(self.pace_jitter).map(|(per_minute, jitter)| {
+            Ok(Pace { per_minute: number_of(per_minute, WHAT)?, jitter_percent: number_of(jitter, WHAT)? })
+        });
+        let slowed = self.slowed_to.zip(self.slowed_at).map(|(rate, at)| {
+            Ok(Slowed { messages_per_second: number_of(rate, WHAT)?, at: Timestamp::from_micros(at) })
+        });
+        let probe = self.probe_at.map(|at| {
+            let tried = number_of(self.probes.unwrap_or(0), WHAT)?;
+            Ok(Probe { at: Timestamp::from_micros(at), tried })
+        });
+        Ok(Sending {
+            messages_per_second: self.messages_per_second.map(|rate| number_of(rate, WHAT)).transpose()?,
+            pace: pace.transpose()?,
+            slowed: slowed.transpose()?,
+            probe: probe.transpose()?,
+        })
+    }
+
     fn read(self) -> Result<Connection> {
+        let sending = self.sending()?;
         Ok(Connection {
             id: ConnectionId::from_uuid(self.id),
             business: BusinessKey(self.business),
@@ -57,6 +88,7 @@ impl ConnectionRow {
             phone_number: self.phone_number,
             verified_name: self.verified_name,
             quality_rating: self.quality_rating,
+            sending,
             created_at: Timestamp::from_micros(self.created_at),
             updated_at: Timestamp::from_micros(self.updated_at),
         })
@@ -181,6 +213,31 @@ impl Connections for Database {
         Ok(moved.rows_affected() > 0)
     }
 
+    async fn change_sending(&self, id: ConnectionId, change: SendingChange, now: Timestamp) -> Result<()> {
+        let mut query = QueryBuilder::<Db>::new("UPDATE connections SET ");
+        match change {
+            SendingChange::MessagesPerSecond(rate) => {
+                query.push("messages_per_second = ").push_bind(i64::from(rate));
+            }
+            SendingChange::Pace(pace) => {
+                query.push("pace_per_minute = ").push_bind(pace.map(|pace| i64::from(pace.per_minute)));
+                query.push(", pace_jitter = ").push_bind(pace.map(|pace| i64::from(pace.jitter_percent)));
+            }
+            SendingChange::Slowed(slowed) => {
+                query.push("slowed_to = ").push_bind(i64::from(slowed.messages_per_second));
+                query.push(", slowed_at = ").push_bind(slowed.at.as_micros());
+            }
+            SendingChange::Probe(probe) => {
+                query.push("probe_at = ").push_bind(probe.map(|probe| probe.at.as_micros()));
+                query.push(", probes = ").push_bind(probe.map(|probe| i64::from(probe.tried)));
+            }
+        }
+        query.push(", updated_at = ").push_bind(now.as_micros());
+        query.push(" WHERE id = ").push_bind(id.uuid());
+        query.build().execute(&self.write).await.map_err(failed)?;
+        Ok(())
+    }
+
     async fn credential(&self, id: ConnectionId) -> Result<Option<Credential>> {
         let row: Option<CredentialRow> = sqlx::query_as(
             "SELECT connection_id, waba_id, phone_number_id, app_id, api_provider, access_token, pin, scopes,
@@ -204,14 +261,16 @@ impl Connections for Database {
 async fn write_connection(conn: &mut Conn, connection: &Connection) -> Result<()> {
     let written = sqlx::query(concat!(
         "INSERT INTO connections (id, account, business, provider, status, reason, graph_id, waba_id, phone_number,
-                                  verified_name, quality_rating, created_at, updated_at)
-         SELECT $1, account, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+                                  verified_name, quality_rating, messages_per_second, created_at, updated_at)
+         SELECT $1, account, id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
          FROM businesses WHERE id = $2 AND NOT erased",
         for_share!(),
         " ON CONFLICT (id) DO UPDATE SET provider = excluded.provider, status = excluded.status,
             reason = excluded.reason, graph_id = excluded.graph_id, waba_id = excluded.waba_id,
             phone_number = excluded.phone_number, verified_name = excluded.verified_name,
-            quality_rating = excluded.quality_rating, updated_at = excluded.updated_at"
+            quality_rating = excluded.quality_rating,
+            messages_per_second = COALESCE(excluded.messages_per_second, connections.messages_per_second),
+            probe_at = NULL, probes = NULL, updated_at = excluded.updated_at"
     ))
     .bind(connection.id.uuid())
     .bind(connection.business.0)
@@ -223,6 +282,7 @@ async fn write_connection(conn: &mut Conn, connection: &Connection) -> Result<()
     .bind(&connection.phone_number)
     .bind(&connection.verified_name)
     .bind(&connection.quality_rating)
+    .bind(connection.sending.messages_per_second.map(i64::from))
     .bind(connection.created_at.as_micros())
     .bind(connection.updated_at.as_micros())
     .execute(conn)

@@ -1,9 +1,9 @@
-//! Endpoints and what they did not take. Progress and failures are written by `commit`.
+//! Endpoints. How far they have come is written by `commit`.
 
 use async_trait::async_trait;
 use domain::clock::Timestamp;
 use domain::contracts::store::{Endpoints, Page, Result, StoreError};
-use domain::endpoint::{DeliveryState, Endpoint, EndpointFormat, FailedDelivery};
+use domain::endpoint::{Endpoint, EndpointFormat, EndpointHealth, PreviousSecret};
 use domain::event::EventType;
 use domain::ids::{AccountKey, BusinessKey, EndpointId};
 use domain::secret::Sealed;
@@ -12,13 +12,13 @@ use uuid::Uuid;
 
 use super::businesses::reference;
 use super::{Database, Db, Tx};
-use crate::columns::{from_json, json, known, number_of};
+use crate::columns::{from_json, json, known, micros, time};
 use crate::error::failed;
 
 macro_rules! select_endpoints {
     () => {
-        "SELECT p.id, p.account, p.business, b.reference, p.url, p.events, p.format, p.enabled, p.secret, p.cursor,
-                p.created_at
+        "SELECT p.id, p.account, p.business, b.reference, p.url, p.events, p.format, p.enabled, p.ordered, p.secret,
+                p.previous_secret, p.previous_until, p.health, p.health_since, p.cursor, p.created_at
          FROM endpoints p LEFT JOIN businesses b ON b.id = p.business"
     };
 }
@@ -33,7 +33,12 @@ struct EndpointRow {
     events: String,
     format: String,
     enabled: bool,
+    ordered: bool,
     secret: Vec<u8>,
+    previous_secret: Option<Vec<u8>>,
+    previous_until: Option<i64>,
+    health: i64,
+    health_since: Option<i64>,
     cursor: i64,
     created_at: i64,
 }
@@ -56,7 +61,15 @@ impl EndpointRow {
                 .collect::<Result<_>>()?,
             format: known(EndpointFormat::from_word(&self.format), "format of an endpoint")?,
             enabled: self.enabled,
+            ordered: self.ordered,
             secret: Sealed::from_bytes(self.secret),
+            previous_secret: self.previous_secret.zip(self.previous_until).map(|(sealed, until)| {
+                PreviousSecret { sealed: Sealed::from_bytes(sealed), until: Timestamp::from_micros(until) }
+            }),
+            health: known(
+                EndpointHealth::from_number(self.health, time(self.health_since)),
+                "health of an endpoint",
+            )?,
             cursor: self.cursor,
             created_at: Timestamp::from_micros(self.created_at),
         })
@@ -67,48 +80,19 @@ fn words(events: &[EventType]) -> String {
     json(&events.iter().map(|event| event.as_str()).collect::<Vec<_>>())
 }
 
-macro_rules! select_deliveries {
-    () => {
-        "SELECT id, endpoint, event_seq, attempts, state, next_at, last_status, last_error FROM failed_deliveries"
-    };
-}
-
-#[derive(FromRow)]
-struct DeliveryRow {
-    id: Uuid,
-    endpoint: Uuid,
-    event_seq: i64,
-    attempts: i64,
-    state: i64,
-    next_at: i64,
-    last_status: Option<i64>,
-    last_error: Option<String>,
-}
-
-impl DeliveryRow {
-    fn read(self) -> Result<FailedDelivery> {
-        Ok(FailedDelivery {
-            id: self.id,
-            endpoint: EndpointId::from_uuid(self.endpoint),
-            event_seq: self.event_seq,
-            attempts: number_of(self.attempts, "attempts of a delivery")?,
-            state: known(DeliveryState::from_number(self.state), "state of a delivery")?,
-            next_at: Timestamp::from_micros(self.next_at),
-            last_status: self
-                .last_status
-                .map(|status| number_of(status, "answer of a delivery"))
-                .transpose()?,
-            last_error: self.last_error,
-        })
-    }
+/// Sealed, and until when.
+fn previous(endpoint: &Endpoint) -> (Option<&[u8]>, Option<i64>) {
+    let previous = endpoint.previous_secret.as_ref();
+    (previous.map(|previous| previous.sealed.as_bytes()), micros(previous.map(|previous| previous.until)))
 }
 
 #[async_trait]
 impl Endpoints for Database {
     async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
         let inserted = sqlx::query(concat!(
-            "INSERT INTO endpoints (id, account, business, url, events, format, enabled, secret, cursor, created_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+            "INSERT INTO endpoints (id, account, business, url, events, format, enabled, ordered, secret, cursor,
+                                    created_at)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
              WHERE $3 IS NULL OR EXISTS (SELECT 1 FROM businesses WHERE id = $3 AND NOT erased",
             for_share!(),
             ")"
@@ -120,6 +104,7 @@ impl Endpoints for Database {
         .bind(words(&endpoint.events))
         .bind(endpoint.format.as_str())
         .bind(endpoint.enabled)
+        .bind(endpoint.ordered)
         .bind(endpoint.secret.as_bytes())
         .bind(endpoint.cursor)
         .bind(endpoint.created_at.as_micros())
@@ -131,7 +116,8 @@ impl Endpoints for Database {
 
     async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
         sqlx::query(
-            "UPDATE endpoints SET url = $3, events = $4, format = $5, enabled = $6, secret = $7
+            "UPDATE endpoints SET url = $3, events = $4, format = $5, enabled = $6, ordered = $7, secret = $8,
+                    previous_secret = $9, previous_until = $10
              WHERE id = $1 AND account = $2",
         )
         .bind(endpoint.id.uuid())
@@ -140,7 +126,10 @@ impl Endpoints for Database {
         .bind(words(&endpoint.events))
         .bind(endpoint.format.as_str())
         .bind(endpoint.enabled)
+        .bind(endpoint.ordered)
         .bind(endpoint.secret.as_bytes())
+        .bind(previous(endpoint).0)
+        .bind(previous(endpoint).1)
         .execute(&self.write)
         .await
         .map_err(failed)?;
@@ -195,69 +184,5 @@ impl Endpoints for Database {
                 .await
                 .map_err(failed)?;
         rows.into_iter().map(EndpointRow::read).collect()
-    }
-
-    async fn due_deliveries(
-        &self,
-        endpoint: EndpointId,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<FailedDelivery>> {
-        let rows: Vec<DeliveryRow> = sqlx::query_as(concat!(
-            select_deliveries!(),
-            " WHERE state = 0 AND endpoint = $1 AND next_at <= $2 ORDER BY next_at, event_seq LIMIT $3"
-        ))
-        .bind(endpoint.uuid())
-        .bind(now.as_micros())
-        .bind(i64::from(limit))
-        .fetch_all(&self.read)
-        .await
-        .map_err(failed)?;
-        rows.into_iter().map(DeliveryRow::read).collect()
-    }
-
-    async fn next_delivery(&self, endpoint: EndpointId) -> Result<Option<Timestamp>> {
-        let (next,): (Option<i64>,) =
-            sqlx::query_as("SELECT MIN(next_at) FROM failed_deliveries WHERE state = 0 AND endpoint = $1")
-                .bind(endpoint.uuid())
-                .fetch_one(&self.read)
-                .await
-                .map_err(failed)?;
-        Ok(next.map(Timestamp::from_micros))
-    }
-
-    async fn deliveries(
-        &self,
-        account: AccountKey,
-        endpoint: Option<EndpointId>,
-        page: Page<Uuid>,
-    ) -> Result<Vec<FailedDelivery>> {
-        let mut query = QueryBuilder::<Db>::new(concat!(
-            select_deliveries!(),
-            " WHERE endpoint IN (SELECT id FROM endpoints WHERE account = "
-        ));
-        query.push_bind(account.0).push(")");
-        if let Some(endpoint) = endpoint {
-            query.push(" AND endpoint = ").push_bind(endpoint.uuid());
-        }
-        if let Some(after) = page.after {
-            query.push(" AND id < ").push_bind(after);
-        }
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from(page.limit));
-        let rows: Vec<DeliveryRow> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
-        rows.into_iter().map(DeliveryRow::read).collect()
-    }
-
-    async fn delivery(&self, account: AccountKey, id: Uuid) -> Result<Option<FailedDelivery>> {
-        let row: Option<DeliveryRow> = sqlx::query_as(concat!(
-            select_deliveries!(),
-            " WHERE id = $1 AND endpoint IN (SELECT id FROM endpoints WHERE account = $2)"
-        ))
-        .bind(id)
-        .bind(account.0)
-        .fetch_optional(&self.read)
-        .await
-        .map_err(failed)?;
-        row.map(DeliveryRow::read).transpose()
     }
 }

@@ -30,14 +30,32 @@ const LOCKS: [&str; 3] = [
 ];
 
 /// Each takes the business as `$1`; children before what they refer to.
-const AT_ONCE: [&str; 6] = [
+const AT_ONCE: [&str; 9] = [
     "DELETE FROM data_keys WHERE owner = $1",
     "DELETE FROM official_whatsapp_credentials WHERE business_id = $1",
+    "DELETE FROM listening WHERE connection IN (SELECT id FROM connections WHERE business = $1)",
+    // Of accounts that no other business is connected through.
+    "DELETE FROM templates WHERE waba_id IN (SELECT waba_id FROM connections WHERE business = $1)
+     AND waba_id NOT IN (SELECT waba_id FROM connections WHERE business <> $1 AND waba_id IS NOT NULL)",
+    "DELETE FROM template_syncs WHERE waba_id IN (SELECT waba_id FROM connections WHERE business = $1)
+     AND waba_id NOT IN (SELECT waba_id FROM connections WHERE business <> $1 AND waba_id IS NOT NULL)",
     "DELETE FROM connections WHERE business = $1",
     "DELETE FROM failed_deliveries WHERE endpoint IN (SELECT id FROM endpoints WHERE business = $1)",
     "DELETE FROM endpoints WHERE business = $1",
     "DELETE FROM onboarding_sessions
      WHERE (account, business) IN (SELECT account, reference FROM businesses WHERE id = $1)",
+];
+
+/// Each takes the business as `$1` and the length of a step as `$2`.
+const IN_STEPS: [&str; 4] = [
+    "DELETE FROM contact_windows WHERE business = $1
+     AND contact IN (SELECT contact FROM contact_windows WHERE business = $1 LIMIT $2)",
+    "DELETE FROM contact_aliases WHERE business = $1
+     AND alias IN (SELECT alias FROM contact_aliases WHERE business = $1 LIMIT $2)",
+    "DELETE FROM contacts WHERE business = $1
+     AND key IN (SELECT key FROM contacts WHERE business = $1 LIMIT $2)",
+    "DELETE FROM stats_hours WHERE business = $1
+     AND hour IN (SELECT hour FROM stats_hours WHERE business = $1 LIMIT $2)",
 ];
 
 impl Database {
@@ -51,6 +69,9 @@ impl Database {
             self.forget_idempotency(business).await?;
             self.delete_messages(business).await?;
             self.delete_events(business).await?;
+            for statement in IN_STEPS {
+                self.delete_in_steps(statement, business).await?;
+            }
             sqlx::query("DELETE FROM businesses WHERE id = $1 AND erased")
                 .bind(business)
                 .execute(&self.write)
@@ -105,6 +126,15 @@ impl Database {
                 return Ok(());
             }
             from = until;
+        }
+    }
+
+    async fn delete_in_steps(&self, statement: &'static str, business: i64) -> Result<()> {
+        loop {
+            let deleted = sqlx::query(statement).bind(business).bind(STEP).execute(&self.write).await;
+            if deleted.map_err(failed)?.rows_affected() == 0 {
+                return Ok(());
+            }
         }
     }
 

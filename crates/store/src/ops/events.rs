@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use domain::clock::Timestamp;
-use domain::contracts::store::{Events, Report, Result};
+use domain::contracts::store::{EventFilter, Events, Report, Result};
 use domain::delivery_status::DeliveryStatus;
 use domain::event::{EventType, StoredEvent, report_id};
 use domain::ids::{AccountKey, BusinessKey, ConnectionId, EventId, MessageId};
@@ -117,27 +117,45 @@ impl Events for Database {
     async fn events_after(
         &self,
         account: AccountKey,
-        business: Option<BusinessKey>,
+        filter: &EventFilter,
         after: i64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>> {
         let mut query = QueryBuilder::<Db>::new(concat!(select_events!(), " AND e.account = "));
         query.push_bind(account.0).push(" AND e.seq > ").push_bind(after);
-        if let Some(business) = business {
+        if let Some(last) = filter.last {
+            query.push(" AND e.seq <= ").push_bind(last);
+        }
+        if let Some(business) = filter.business {
             query.push(" AND e.business = ").push_bind(business.0);
+        }
+        if !filter.types.is_empty() {
+            query.push(" AND e.event_type IN ");
+            push_list(&mut query, filter.types.iter().map(|event_type| *event_type as i64));
+        }
+        if let Some(from) = filter.from {
+            query.push(" AND e.occurred_at >= ").push_bind(from.as_micros());
+        }
+        if let Some(to) = filter.to {
+            query.push(" AND e.occurred_at < ").push_bind(to.as_micros());
         }
         query.push(" ORDER BY e.seq LIMIT ").push_bind(i64::from(limit));
         let rows: Vec<EventRow> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
         rows.into_iter().map(EventRow::read).collect()
     }
 
-    async fn event_by_seq(&self, seq: i64) -> Result<Option<StoredEvent>> {
-        let row: Option<EventRow> = sqlx::query_as(concat!(select_events!(), " AND e.seq = $1"))
-            .bind(seq)
-            .fetch_optional(&self.read)
-            .await
-            .map_err(failed)?;
-        row.map(EventRow::read).transpose()
+    async fn events_by_seq(&self, places: &[i64]) -> Result<Vec<StoredEvent>> {
+        let mut events = Vec::with_capacity(places.len());
+        for list in shapes::lists(places) {
+            let mut query = QueryBuilder::<Db>::new(concat!(select_events!(), " AND e.seq IN "));
+            push_list(&mut query, list);
+            let rows: Vec<EventRow> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
+            for row in rows {
+                events.push(row.read()?);
+            }
+        }
+        events.sort_unstable_by_key(|event| event.seq);
+        Ok(events)
     }
 
     async fn last_event(&self) -> Result<i64> {

@@ -1,10 +1,13 @@
 //! Every query, against a driver named `Db`. Compiled under `sqlite` and again under `postgres`, which also
-//! define `BEGIN`, `LOCK_STREAM`, `for_share!`, `for_update!` and `row_address!`.
+//! define `BEGIN`, `LOCK_STREAM`, `at_once`, `days`, `for_share!`, `for_update!`, `rest!` and `row_address!`.
 
 mod api_keys;
 mod businesses;
 mod commit;
 mod connections;
+mod contacts;
+mod dead_letters;
+mod deliveries;
 mod endpoints;
 mod erasure;
 mod events;
@@ -12,16 +15,22 @@ mod idempotency;
 mod leases;
 mod messages;
 mod onboarding;
+mod portfolios;
+mod queue;
+mod retention;
 mod schema;
+mod stats;
+mod templates;
 mod transaction;
 
 use domain::contracts::store::Store;
 use sqlx::migrate::Migrator;
 use sqlx::{Encode, Pool, QueryBuilder, Type};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::{BEGIN, Db, LIFT_STATEMENT_TIMEOUT, LOCK_STREAM};
-use transaction::Tx;
+use super::{BEGIN, Db, FIRST_KEPT_EVENT, LIFT_STATEMENT_TIMEOUT, LOCK_STREAM, at_once, days};
+pub(super) use transaction::Tx;
 
 type Conn = <Db as sqlx::Database>::Connection;
 
@@ -29,6 +38,8 @@ pub(crate) struct Database {
     write: Pool<Db>,
     read: Pool<Db>,
     migrator: Migrator,
+    in_steps: bool,
+    passed: Mutex<retention::Passed>,
     /// Ended with the database.
     _background: JoinSet<()>,
 }
@@ -39,10 +50,11 @@ impl Database {
         read: Pool<Db>,
         background: JoinSet<()>,
         mut migrator: Migrator,
+        in_steps: bool,
     ) -> Self {
         // A newer binary may have migrated already; what it added does not disturb this one.
         migrator.set_ignore_missing(true);
-        Self { write, read, migrator, _background: background }
+        Self { write, read, migrator, in_steps, passed: Mutex::default(), _background: background }
     }
 }
 
@@ -58,7 +70,7 @@ impl Store for Database {
 }
 
 /// `(…, …)`, with a placeholder for each value.
-fn push_list<'q, T>(query: &mut QueryBuilder<Db>, values: impl IntoIterator<Item = T>)
+pub(super) fn push_list<'q, T>(query: &mut QueryBuilder<Db>, values: impl IntoIterator<Item = T>)
 where
     T: Encode<'q, Db> + Type<Db>,
 {

@@ -11,30 +11,40 @@ use sqlx::pool::PoolConnection;
 use super::{BEGIN, Conn, Db};
 use crate::error::failed;
 
-pub(super) struct Tx {
+pub(crate) struct Tx {
     /// Taken when the transaction is over.
     connection: Option<PoolConnection<Db>>,
 }
 
 impl Tx {
-    pub(super) async fn begin(pool: &Pool<Db>) -> Result<Self> {
-        let connection = pool.acquire().await.map_err(failed)?;
-        let mut tx = Self { connection: Some(connection) };
+    pub(crate) async fn begin(pool: &Pool<Db>) -> Result<Self> {
+        let mut tx = Self::of_its_own(pool).await?;
         sqlx::query(BEGIN).execute(tx.connection()).await.map_err(failed)?;
         Ok(tx)
     }
 
-    pub(super) fn connection(&mut self) -> &mut Conn {
+    /// For what begins and ends by itself, and may leave a transaction open only when it fails.
+    pub(crate) async fn of_its_own(pool: &Pool<Db>) -> Result<Self> {
+        let connection = pool.acquire().await.map_err(failed)?;
+        Ok(Self { connection: Some(connection) })
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut Conn {
         match &mut self.connection {
             Some(connection) => connection,
             None => unreachable!("only `commit` takes the connection, and it takes the transaction with it"),
         }
     }
 
-    pub(super) async fn commit(mut self) -> Result<()> {
+    pub(crate) async fn commit(mut self) -> Result<()> {
         sqlx::query("COMMIT").execute(self.connection()).await.map_err(failed)?;
-        self.connection = None;
+        self.finished();
         Ok(())
+    }
+
+    /// Nothing is open any more.
+    pub(crate) fn finished(mut self) {
+        self.connection = None;
     }
 }
 

@@ -1,5 +1,7 @@
 //! Postgres: one pool for what must be durable and one for reading.
 
+mod at_once;
+mod days;
 mod durability;
 
 use std::str::FromStr;
@@ -17,9 +19,18 @@ type Db = Postgres;
 const BEGIN: &str = "BEGIN";
 const LIFT_STATEMENT_TIMEOUT: Option<&str> = Some("SET statement_timeout = 0");
 
+macro_rules! stream {
+    () => {
+        "7377010426"
+    };
+}
 /// Taken before positions in the stream are given out and held until the commit, so that positions become
 /// visible in their order: a reader that has seen one has seen all below it.
-const LOCK_STREAM: Option<&str> = Some("SELECT pg_advisory_xact_lock(7377010426)");
+const LOCK_STREAM: Option<&str> = Some(concat!("SELECT pg_advisory_xact_lock(", stream!(), ")"));
+const STREAM: &str = stream!();
+
+/// Where the events begin whose ids are of this time or later. Every partition has its own order of positions.
+const FIRST_KEPT_EVENT: Option<&str> = Some("SELECT MIN(seq) FROM events WHERE id >= $1");
 
 macro_rules! for_share {
     () => {
@@ -29,6 +40,12 @@ macro_rules! for_share {
 macro_rules! for_update {
     () => {
         " FOR UPDATE"
+    };
+}
+// Where rows are that are in no partition of their own day.
+macro_rules! rest {
+    ($table:literal) => {
+        concat!($table, "_rest")
     };
 }
 // What finds a row again within one statement.
@@ -60,6 +77,8 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
         ("enable_hashjoin", "off"),
         ("enable_mergejoin", "off"),
         ("enable_seqscan", "off"),
+        // Values say nothing about how to join: planning again for each would be in vain.
+        ("plan_cache_mode", "force_generic_plan"),
     ]);
 
     let unreachable = |error| OpenError::Unreachable(Failure::of(&error));
@@ -73,5 +92,6 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
     let read =
         pool.max_connections(config.read_connections).connect_with(options).await.map_err(unreachable)?;
     durability::warn_of_losses(&read).await;
-    Ok(ops::Database::new(write, read, JoinSet::new(), sqlx::migrate!("../../migrations/postgres")))
+    let migrator = sqlx::migrate!("../../migrations/postgres");
+    Ok(ops::Database::new(write, read, JoinSet::new(), migrator, config.commit_in_steps))
 }

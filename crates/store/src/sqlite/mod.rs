@@ -1,6 +1,8 @@
 //! SQLite: one file, one writer, any number of readers beside it.
 
+mod at_once;
 mod checkpoint;
+mod days;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -22,6 +24,8 @@ type Db = Sqlite;
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const LIFT_STATEMENT_TIMEOUT: Option<&str> = None;
 const LOCK_STREAM: Option<&str> = None;
+/// Not looked for: all events are in one table, and reading it in its order meets them.
+const FIRST_KEPT_EVENT: Option<&str> = None;
 
 // There is one writer, so a row that was read in a transaction stays as it was read.
 macro_rules! for_share {
@@ -32,6 +36,12 @@ macro_rules! for_share {
 macro_rules! for_update {
     () => {
         ""
+    };
+}
+// Where rows are that are in no partition of their own day.
+macro_rules! rest {
+    ($table:literal) => {
+        $table
     };
 }
 // What finds a row again within one statement.
@@ -48,6 +58,8 @@ mod ops;
 /// Frames of the log after which a commit carries them over by itself, in case the task does not keep up.
 const CHECKPOINT_BACKSTOP_PAGES: &str = "16384";
 const LOG_BYTES_KEPT: &str = "67108864";
+/// Bytes of a page: what SQLite takes by itself, said because a limit is counted in pages.
+const PAGE: u32 = 4096;
 
 pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
     let options = SqliteConnectOptions::from_str(config.url.expose_secret())
@@ -60,6 +72,7 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
         .foreign_keys(true)
         .pragma("wal_autocheckpoint", CHECKPOINT_BACKSTOP_PAGES)
         .pragma("journal_size_limit", LOG_BYTES_KEPT)
+        .page_size(PAGE)
         .statement_cache_capacity(256)
         .disable_statement_logging();
 
@@ -72,7 +85,7 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
     let write = pool
         .clone()
         .max_connections(1)
-        .connect_with(options.clone().pragma("cache_size", "-16384"))
+        .connect_with(limited(options.clone(), config.max_size_mb).pragma("cache_size", "-16384"))
         .await
         .map_err(unreachable)?;
     let read = pool
@@ -85,7 +98,17 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
     let every = Duration::from_millis(config.checkpoint_interval_ms);
     let connection = options.connect().await.map_err(unreachable)?;
     background.spawn(checkpoint::run(connection, every));
-    Ok(ops::Database::new(write, read, background, sqlx::migrate!("../../migrations/sqlite")))
+    let migrator = sqlx::migrate!("../../migrations/sqlite");
+    Ok(ops::Database::new(write, read, background, migrator, config.commit_in_steps))
+}
+
+/// The limit is a property of the connection, and only one of them makes the file grow.
+fn limited(options: SqliteConnectOptions, max_size_mb: u64) -> SqliteConnectOptions {
+    if max_size_mb == 0 {
+        return options;
+    }
+    let pages = max_size_mb.saturating_mul(1 << 20) / u64::from(PAGE);
+    options.pragma("max_page_count", pages.to_string())
 }
 
 /// Makes the file readable by its owner only; SQLite gives its log and shared memory the same mode.

@@ -1,4 +1,5 @@
-use domain::contracts::store::{ApiKey, StoreError};
+use domain::contracts::api_keys::ApiKey;
+use domain::contracts::store::StoreError;
 use domain::ids::ApiKeyId;
 
 use crate::support::{Shared, at, claims, unique_uuid};

@@ -39,6 +39,7 @@ async fn a_business_keeps_what_it_is_updated_with(store: Shared) {
         country: Country::from_code("KE").unwrap(),
         locale: "en".to_owned(),
         routing: Routing::OfficialFirst,
+        opt_out_keywords: true,
         ..fixture.business
     };
     fixture.store.update_business(&business).await.unwrap();

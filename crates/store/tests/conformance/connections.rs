@@ -1,4 +1,6 @@
-use domain::connection::{Connection, ConnectionStatus, ProviderName};
+use domain::connection::{
+    Connection, ConnectionStatus, Pace, Probe, ProviderName, Sending, SendingChange, Slowed,
+};
 use domain::contracts::store::{Credential, Page, StoreError};
 use domain::ids::ConnectionId;
 use domain::secret::Sealed;
@@ -10,11 +12,12 @@ claims! {
     a_number_is_taken_once
     a_connection_moves_only_from_the_status_it_is_in
     a_credential_can_be_replaced_alone
+    how_a_connection_sends_is_changed_member_by_member_and_outlives_being_saved
     connections_are_listed_in_pages_and_by_business
     a_connection_is_found_by_its_graph_id_and_its_waba
 }
 
-fn connection(fixture: &Fixture) -> Connection {
+pub(crate) fn connection(fixture: &Fixture) -> Connection {
     Connection {
         id: ConnectionId::from_uuid(unique_uuid()),
         business: fixture.business.key,
@@ -29,6 +32,7 @@ fn connection(fixture: &Fixture) -> Connection {
         phone_number: Some("+255712000001".to_owned()),
         verified_name: Some("Duka".to_owned()),
         quality_rating: None,
+        sending: Sending::default(),
         created_at: at(0),
         updated_at: at(0),
     }
@@ -154,4 +158,34 @@ async fn a_connection_is_found_by_its_graph_id_and_its_waba(store: Shared) {
     assert_eq!(fixture.store.connection_by_graph_id("106").await.unwrap(), Some(first.clone()));
     assert_eq!(fixture.store.connection_by_graph_id("107").await.unwrap(), None);
     assert_eq!(fixture.store.connections_of_waba("2001").await.unwrap(), [first, second]);
+}
+
+async fn how_a_connection_sends_is_changed_member_by_member_and_outlives_being_saved(store: Shared) {
+    let fixture = Fixture::new(store.clone()).await;
+    let connection = connection(&fixture);
+    store.save_connection(&connection, None).await.unwrap();
+    let pace = Pace { per_minute: 20, jitter_percent: 30 };
+    let slowed = Slowed { messages_per_second: 40, at: at(3) };
+    let changes = [
+        SendingChange::MessagesPerSecond(1_000),
+        SendingChange::Pace(Some(pace)),
+        SendingChange::Slowed(slowed),
+        SendingChange::Probe(Some(Probe { at: at(300), tried: 2 })),
+    ];
+    let mut expected = Sending::default();
+    for change in changes {
+        store.change_sending(connection.id, change, at(4)).await.unwrap();
+        expected = expected.with(change);
+        let stored = store.connection(connection.id).await.unwrap().unwrap();
+        assert_eq!((stored.sending, stored.updated_at), (expected, at(4)));
+    }
+    store.save_connection(&connection, None).await.unwrap();
+    let again = store.connection(connection.id).await.unwrap().unwrap();
+    assert_eq!(again.sending, Sending { probe: None, ..expected }, "connected again, it has nothing to try");
+    let slower = Sending { messages_per_second: Some(20), ..Sending::default() };
+    store.save_connection(&Connection { sending: slower, ..connection.clone() }, None).await.unwrap();
+    let stored = store.connection(connection.id).await.unwrap().unwrap();
+    assert_eq!(stored.sending.messages_per_second, Some(20));
+    store.change_sending(connection.id, SendingChange::Pace(None), at(5)).await.unwrap();
+    assert_eq!(store.connection(connection.id).await.unwrap().unwrap().sending.pace, None);
 }

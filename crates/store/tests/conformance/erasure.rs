@@ -1,12 +1,14 @@
 use domain::connection::{Connection, ConnectionStatus, ProviderName};
-use domain::contracts::store::{Accepted, Batch, MessageFilter, NewMessage, Page, StoreError};
+use domain::contracts::deliveries::DeliveryFilter;
+use domain::contracts::store::{Accepted, Batch, EventFilter, MessageFilter, NewMessage, Page, StoreError};
 use domain::endpoint::Endpoint;
 use domain::secret::WrappedDataKey;
 
-use crate::deliveries::{endpoint, fail, failed};
-use crate::support::{Fixture, Shared, at, business, claims, events, messages, record};
+use crate::deliveries::{fail, failed};
+use crate::endpoints::endpoint;
+use crate::support::{Fixture, Shared, at, business, commit_claims, events, messages, record};
 
-claims! {
+commit_claims! {
     an_erased_business_refuses_accepts_and_has_no_data_keys
     nothing_that_names_an_erased_business_is_left_and_its_neighbour_keeps_everything
     the_reference_of_an_erased_business_can_be_used_again
@@ -28,7 +30,7 @@ async fn an_erased_business_refuses_accepts_and_has_no_data_keys(store: Shared) 
 
     let message = NewMessage { idempotency: Some(record(fixture.account, 1, "x")), ..fixture.message() };
     let committed = fixture.commit(&Batch { events: vec![fixture.event()], ..messages(&[message]) }).await;
-    assert_eq!((committed.messages, committed.events), (vec![Accepted::Erased], vec![false]));
+    assert_eq!((committed.messages, committed.events), (vec![Accepted::Erased], vec![None]));
     assert_eq!(store.remembered(fixture.account, &[1; 32]).await.unwrap(), None);
     store.erase_business(key).await.unwrap();
 }
@@ -72,16 +74,17 @@ async fn nothing_that_names_an_erased_business_is_left_and_its_neighbour_keeps_e
         let filter = MessageFilter { business: Some(business.key), ..MessageFilter::default() };
         let listed = store.messages(account, &filter, Page { after: None, limit: 1_000 }).await.unwrap();
         assert_eq!(listed.len(), 601 * left);
-        let heard = store.events_after(account, Some(business.key), 0, 1_000).await.unwrap();
+        let filter = EventFilter { business: Some(business.key), ..EventFilter::default() };
+        let heard = store.events_after(account, &filter, 0, 1_000).await.unwrap();
         assert_eq!(heard.len(), 300 * left);
     }
     let page = Page { after: None, limit: 10 };
-    assert_eq!(store.deliveries(account, None, page).await.unwrap().len(), 2);
+    assert_eq!(store.deliveries(account, &DeliveryFilter::default(), page).await.unwrap().len(), 2);
 
     // A cursor that stood at the end of the stream must not miss what comes next.
     fixture.business = written[0].0.clone();
     fixture.hear(&fixture.event()).await;
-    assert_eq!(store.events_after(account, None, before, 10).await.unwrap().len(), 1);
+    assert_eq!(store.events_after(account, &EventFilter::default(), before, 10).await.unwrap().len(), 1);
 }
 
 fn connection(fixture: &Fixture) -> Connection {
@@ -99,6 +102,7 @@ fn connection(fixture: &Fixture) -> Connection {
         phone_number: None,
         verified_name: None,
         quality_rating: None,
+        sending: domain::connection::Sending::default(),
         created_at: at(0),
         updated_at: at(0),
     }

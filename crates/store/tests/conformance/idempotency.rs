@@ -1,8 +1,8 @@
 use domain::contracts::store::{Accepted, IdempotencyRecord, MessageFilter, NewMessage, Page};
 
-use crate::support::{Fixture, Shared, at, claims, messages, record};
+use crate::support::{Fixture, Shared, at, commit_claims, messages, record};
 
-claims! {
+commit_claims! {
     a_key_that_was_used_is_answered_as_before_and_writes_nothing
     of_one_key_twice_in_a_batch_the_first_message_is_kept
     parallel_duplicates_of_a_key_give_one_message

@@ -3,17 +3,15 @@ use domain::ids::{ConnectionId, MessageId};
 use domain::outbox::{OutboxState, StateCode};
 use domain::partition::{Epoch, Partition};
 
-use crate::support::{Fixture, Shared, at, business, claims, messages, take_all, unique_uuid};
+use crate::support::{Fixture, Shared, at, business, commit_claims, messages, take_all, unique_uuid};
 
-claims! {
+commit_claims! {
     an_accepted_message_reads_back
     the_order_of_acceptance_is_the_order_of_the_batch
     an_accept_under_an_older_epoch_is_refused
     a_fenced_row_does_not_take_its_neighbours_with_it
     messages_are_listed_in_pages_newest_first
     messages_are_found_by_what_they_are_filtered_by
-    unfinished_messages_are_listed_in_order_and_only_of_their_connection
-    connections_with_work_are_those_with_unfinished_messages
     text_that_a_database_cannot_hold_does_not_fail_the_batch
     a_commit_that_is_cancelled_leaves_no_transaction_open
 }
@@ -130,38 +128,6 @@ async fn messages_are_found_by_what_they_are_filtered_by(store: Shared) {
         let found = store.messages(fixture.account, &filter, page).await.unwrap();
         assert_eq!(found.iter().map(|message| message.id).collect::<Vec<_>>(), ids, "{filter:?}");
     }
-}
-
-async fn unfinished_messages_are_listed_in_order_and_only_of_their_connection(store: Shared) {
-    let fixture = Fixture::new(store).await;
-    let batch: Vec<_> = (0..5).map(|_| fixture.message()).collect();
-    fixture.commit(&messages(&batch)).await;
-    fixture
-        .accept(&NewMessage { connection: ConnectionId::from_uuid(unique_uuid()), ..fixture.message() })
-        .await;
-    let cancelled = fixture.transition(&batch[1], OutboxState::NEW, OutboxState::Cancelled { attempts: 0 });
-    assert!(fixture.apply(&cancelled).await);
-
-    let first = fixture.store.unfinished(fixture.connection, 0, 2).await.unwrap();
-    assert_eq!(first.iter().map(|message| message.id).collect::<Vec<_>>(), [batch[0].id, batch[2].id]);
-    let rest = fixture.store.unfinished(fixture.connection, first[1].seq, 10).await.unwrap();
-    assert_eq!(rest.iter().map(|message| message.id).collect::<Vec<_>>(), [batch[3].id, batch[4].id]);
-}
-
-async fn connections_with_work_are_those_with_unfinished_messages(store: Shared) {
-    let fixture = Fixture::new(store.clone()).await;
-    let ours = fixture.message();
-    let done = NewMessage { connection: ConnectionId::from_uuid(unique_uuid()), ..fixture.message() };
-    fixture.commit(&messages(&[ours, done.clone()])).await;
-    fixture.apply(&fixture.transition(&done, OutboxState::NEW, OutboxState::Expired { attempts: 0 })).await;
-
-    let all: Vec<_> = Partition::all().collect();
-    assert_eq!(store.connections_with_work(&all).await.unwrap(), [fixture.connection]);
-    let here = [fixture.business.partition, fixture.business.partition];
-    assert_eq!(store.connections_with_work(&here).await.unwrap(), [fixture.connection]);
-    let elsewhere = Partition((fixture.business.partition.0 + 1) % 1024);
-    assert_eq!(store.connections_with_work(&[elsewhere]).await.unwrap(), []);
-    assert_eq!(store.connections_with_work(&[]).await.unwrap(), []);
 }
 
 async fn text_that_a_database_cannot_hold_does_not_fail_the_batch(store: Shared) {

@@ -1,8 +1,9 @@
 //! A commit whose outcome is not known is run again as it is. So any batch, run twice, must be as if run once.
 
 use domain::connection::ProviderName;
+use domain::contracts::deliveries::DeliveryFilter;
 use domain::contracts::store::{
-    Accepted, Batch, Committed, DeliveryProgress, MessageFilter, NewMessage, Page, Quarantined,
+    Accepted, Batch, Committed, DeliveryProgress, EventFilter, MessageFilter, NewMessage, Page, Quarantined,
     StoredMessage, Transition,
 };
 use domain::endpoint::{Endpoint, FailedDelivery};
@@ -14,10 +15,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Handle;
 
-use crate::deliveries::{endpoint, failed};
-use crate::support::{Fixture, Shared, at, claims, record, unique_uuid};
+use crate::deliveries::failed;
+use crate::endpoints::endpoint;
+use crate::support::{Fixture, Shared, at, commit_claims, record, unique_uuid};
 
-claims! {
+commit_claims! {
     running_any_batch_again_writes_nothing_twice
 }
 
@@ -104,8 +106,9 @@ impl Pools {
             ..fixture.transition(&self.messages[index], self.states[from], self.states[to])
         };
         let progress = |&cursor: &i64| DeliveryProgress { endpoint: self.endpoint.id, cursor };
-        let failure =
-            |&(index, attempts): &(usize, u32)| FailedDelivery { attempts, ..self.failures[index].clone() };
+        let failure = |&(index, attempts): &(usize, u32)| {
+            FailedDelivery { attempts, ..self.failures[index].clone() }.into()
+        };
         Batch {
             messages: choice.messages.iter().map(message).collect(),
             transitions: choice.transitions.iter().map(transition).collect(),
@@ -113,6 +116,7 @@ impl Pools {
             quarantine: choice.quarantine.iter().map(|&index| self.quarantine[index].clone()).collect(),
             progress: choice.progress.iter().map(progress).collect(),
             failed_deliveries: choice.failures.iter().map(failure).collect(),
+            contacts: Vec::new(),
         }
     }
 }
@@ -142,8 +146,11 @@ async fn see(fixture: &Fixture, pools: &Pools) -> Seen {
         messages: store.messages(account, &MessageFilter::default(), page).await.unwrap(),
         bodies,
         timelines,
-        events: store.events_after(account, None, 0, 1_000).await.unwrap(),
-        deliveries: store.deliveries(account, None, Page { after: None, limit: 1_000 }).await.unwrap(),
+        events: store.events_after(account, &EventFilter::default(), 0, 1_000).await.unwrap(),
+        deliveries: store
+            .deliveries(account, &DeliveryFilter::default(), Page { after: None, limit: 1_000 })
+            .await
+            .unwrap(),
         endpoint: store.endpoint(account, pools.endpoint.id).await.unwrap(),
         quarantined: store.quarantined().await.unwrap(),
     }
@@ -155,7 +162,7 @@ fn check_answers(first: &Committed, second: &Committed) -> Result<(), TestCaseEr
     for (first, second) in first.transitions.iter().zip(&second.transitions) {
         prop_assert!(*second || !*first, "what was applied is still said to be applied");
     }
-    prop_assert!(second.events.iter().all(|new| !new));
+    prop_assert!(second.events.iter().all(Option::is_none));
     Ok(())
 }
 

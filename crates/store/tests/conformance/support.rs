@@ -12,7 +12,7 @@ use domain::contracts::store::{
 };
 use domain::event::{EventType, NewEvent};
 use domain::ids::{AccountKey, ConnectionId, EventId, MessageId};
-use domain::message::Priority;
+use domain::message::{Order, Priority};
 use domain::outbox::{Claim, OnAmbiguous, OutboxState};
 use domain::partition::{Epoch, Incarnation, Partition};
 use domain::secret::Sealed;
@@ -39,6 +39,27 @@ macro_rules! claims {
 }
 pub(crate) use claims;
 
+/// The same of claims about what a commit does, with two more of each: `in_steps_on_sqlite::…` and
+/// `in_steps_on_postgres::…`, where every batch is committed in the way of the unordinary ones.
+macro_rules! commit_claims {
+    ($($claim:ident)*) => {
+        crate::support::claims! { $($claim)* }
+        mod in_steps_on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                crate::support::in_steps_on_sqlite(super::$claim).await;
+            })*
+        }
+        mod in_steps_on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                crate::support::in_steps_on_postgres(super::$claim).await;
+            })*
+        }
+    };
+}
+pub(crate) use commit_claims;
+
 pub(crate) type Shared = Arc<dyn Store>;
 
 pub(crate) async fn on_sqlite<C, F>(claim: C)
@@ -46,9 +67,7 @@ where
     C: FnOnce(Shared) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}", folder.path().join("data/gateway.db").display());
-    claim(migrated(&url).await).await;
+    hold_on_sqlite(claim, false).await;
 }
 
 pub(crate) async fn on_postgres<C, F>(claim: C)
@@ -56,16 +75,51 @@ where
     C: FnOnce(Shared) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
+    hold_on_postgres(claim, false).await;
+}
+
+pub(crate) async fn in_steps_on_sqlite<C, F>(claim: C)
+where
+    C: FnOnce(Shared) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    hold_on_sqlite(claim, true).await;
+}
+
+pub(crate) async fn in_steps_on_postgres<C, F>(claim: C)
+where
+    C: FnOnce(Shared) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    hold_on_postgres(claim, true).await;
+}
+
+async fn hold_on_sqlite<C, F>(claim: C, in_steps: bool)
+where
+    C: FnOnce(Shared) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", folder.path().join("data/gateway.db").display());
+    claim(migrated(&url, in_steps).await).await;
+}
+
+async fn hold_on_postgres<C, F>(claim: C, in_steps: bool)
+where
+    C: FnOnce(Shared) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     let Some(database) = PostgresDatabase::make().await else { return };
-    let outcome = tokio::spawn(claim(migrated(&database.url).await)).await;
+    let outcome = tokio::spawn(claim(migrated(&database.url, in_steps).await)).await;
     database.drop().await;
     if let Err(error) = outcome {
         std::panic::resume_unwind(error.into_panic());
     }
 }
 
-async fn migrated(url: &str) -> Shared {
-    let store = store::open(&store::Config::with_url(url)).await.unwrap();
+async fn migrated(url: &str, in_steps: bool) -> Shared {
+    let config = store::Config { commit_in_steps: in_steps, ..store::Config::with_url(url) };
+    let store = store::open(&config).await.unwrap();
     store.migrate().await.unwrap();
     store
 }
@@ -150,6 +204,7 @@ impl Fixture {
             connection: self.connection,
             recipient: "+255712345678".to_owned(),
             lane: LaneKey(-42),
+            order: Order::Strict,
             kind: "text".to_owned(),
             state: OutboxState::NEW,
             priority: Priority::Normal,
@@ -161,6 +216,8 @@ impl Fixture {
             expires_at: at(86_400),
             body: Sealed::from_bytes(b"sealed".to_vec()),
             idempotency: None,
+            replay_of: None,
+            timeline: Vec::new(),
         }
     }
 
@@ -177,12 +234,14 @@ impl Fixture {
     pub(crate) fn transition(&self, message: &NewMessage, from: OutboxState, to: OutboxState) -> Transition {
         Transition {
             message: message.id,
+            connection: message.connection,
             partition: self.business.partition,
             from,
             to,
             provider_id: None,
             error: None,
             at: at(5),
+            unless_reported: false,
             timeline: Vec::new(),
         }
     }
@@ -218,7 +277,7 @@ impl Fixture {
 
     pub(crate) async fn hear(&self, event: &NewEvent) -> bool {
         let batch = Batch { events: vec![event.clone()], ..Batch::default() };
-        self.commit(&batch).await.events[0]
+        self.commit(&batch).await.events[0].is_some()
     }
 }
 

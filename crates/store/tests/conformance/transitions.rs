@@ -1,11 +1,15 @@
 use domain::contracts::store::{Batch, NewMessage, Transition};
+use domain::delivery_status::DeliveryStatus;
+use domain::event::{NewEvent, report_id};
+use domain::ids::ConnectionId;
 use domain::message::{MessageStatus, TimelineEntry};
 use domain::outbox::OutboxState;
 use domain::partition::Epoch;
 
-use crate::support::{Fixture, Shared, at, claims, messages, take_all};
+use crate::events::report;
+use crate::support::{Fixture, Shared, at, commit_claims, events, messages, take_all, unique_uuid};
 
-claims! {
+commit_claims! {
     a_message_moves_only_from_the_state_it_is_in
     two_claims_of_one_message_are_never_both_granted
     a_claim_of_another_epoch_or_attempt_is_not_settled
@@ -13,6 +17,8 @@ claims! {
     a_transition_under_an_older_epoch_is_refused
     a_message_can_move_twice_in_one_batch
     the_row_keeps_what_the_path_left_behind
+    what_the_provider_reported_is_not_sent_again
+    a_resend_that_was_granted_comes_before_every_report
     only_a_transition_that_applied_writes_its_lines
     a_message_is_found_by_the_providers_id_on_its_own_connection
 }
@@ -125,6 +131,64 @@ async fn the_row_keeps_what_the_path_left_behind(store: Shared) {
     let stored = fixture.store.message(fixture.account, message.id).await.unwrap().unwrap();
     assert_eq!((stored.state, stored.provider_id, stored.error), (sent, provider_id, error));
     assert_eq!((stored.claimed_at, stored.sent_at), (Some(at(31)), Some(at(32))));
+}
+
+fn resend(fixture: &Fixture, message: &NewMessage) -> Transition {
+    let again = OutboxState::Accepted { attempts: 1 };
+    Transition { unless_reported: true, ..fixture.transition(message, message.state, again) }
+}
+
+async fn what_the_provider_reported_is_not_sent_again(store: Shared) {
+    let fixture = Fixture::new(store).await;
+    let ambiguous = || NewMessage { state: OutboxState::Ambiguous(fixture.claim(1, 1)), ..fixture.message() };
+    for status in DeliveryStatus::ALL {
+        let message = ambiguous();
+        fixture.accept(&message).await;
+        fixture.hear(&report(&fixture, message.id, status, "")).await;
+        assert!(!fixture.apply(&resend(&fixture, &message)).await, "{status}");
+        assert_eq!(fixture.state(&message).await, message.state);
+        let known = fixture.transition(&message, message.state, OutboxState::Sent { attempts: 1 });
+        assert!(fixture.apply(&known).await);
+    }
+    let message = ambiguous();
+    fixture.accept(&message).await;
+    let batch = Batch {
+        transitions: vec![resend(&fixture, &message)],
+        ..events(&[report(&fixture, message.id, DeliveryStatus::Sent, "")])
+    };
+    assert_eq!(fixture.commit(&batch).await.transitions, [false], "also when it is heard in the same batch");
+
+    let message = ambiguous();
+    fixture.accept(&message).await;
+    fixture.hear(&report(&fixture, message.id, DeliveryStatus::Read, "255712")).await;
+    let elsewhere = ConnectionId::from_uuid(unique_uuid());
+    let claimed = NewEvent {
+        id: report_id(elsewhere, message.id, "read", ""),
+        ..report(&fixture, message.id, DeliveryStatus::Read, "")
+    };
+    fixture.hear(&claimed).await;
+    let batch = Batch { transitions: vec![resend(&fixture, &message)], ..Batch::default() };
+    for _ in 0..2 {
+        let reason = "one member of a group, or another connection, proves nothing";
+        assert_eq!(fixture.commit(&batch).await.transitions, [true], "{reason}");
+    }
+}
+
+async fn a_resend_that_was_granted_comes_before_every_report(store: Shared) {
+    let fixture = Fixture::new(store).await;
+    for _ in 0..20 {
+        let message = NewMessage { state: OutboxState::Ambiguous(fixture.claim(1, 1)), ..fixture.message() };
+        fixture.accept(&message).await;
+        let heard = events(&[report(&fixture, message.id, DeliveryStatus::Sent, "")]);
+        let told = NewEvent { message: Some(message.id), with_transition: true, ..fixture.event() };
+        let again = Batch { transitions: vec![resend(&fixture, &message)], ..events(&[told]) };
+        let (heard, again) = tokio::join!(fixture.commit(&heard), fixture.commit(&again));
+        let heard = heard.events[0].expect("a report is always kept");
+        match again.events[0] {
+            Some(resent) => assert!(again.transitions[0] && resent < heard),
+            None => assert!(!again.transitions[0]),
+        }
+    }
 }
 
 async fn only_a_transition_that_applied_writes_its_lines(store: Shared) {

@@ -6,29 +6,28 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Data;
 use domain::ids::{BusinessRef, ConnectionId, MessageId};
-use domain::message::MessageStatus;
+use domain::message::{MessageStatus, Order};
 use domain::outbox::OnAmbiguous;
 use domain::{FieldError, Priority, Timestamp};
-use gateway_actors::{
-    AcceptError, Acceptance, AcceptedMessage, IdempotencyKey, Refusal, Route, RouteError, Submission, Target,
-};
+use gateway_actors::{Acceptance, AcceptedMessage, IdempotencyKey, Route, Submission, Target};
 use providers::cloud_api::{self, Options, Prepared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
+use super::refusal::{not_accepted, not_routed};
 use crate::http::api;
 use crate::http::auth::{Caller, May, scope};
-use crate::http::error::{Chain, Code, Problem};
-use crate::http::idempotency::{self, Key, replay};
+use crate::http::error::Problem;
+use crate::http::idempotency::{Key, replay};
 use crate::http::json::Json;
 use crate::http::state::AppState;
 
 const ROUTE: &str = "POST /v1/messages";
 const LONGEST_CLIENT_REF: usize = 128;
 /// Meta keeps a message for an unreachable phone for 30 days; longer we do not wait either.
-const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
+pub const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +47,12 @@ pub struct NewMessage {
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "normal")]
     priority: Priority,
+    /// `strict`: sent when the provider has accepted what was accepted before it for the same recipient. `relaxed`:
+    /// waits for nobody, and nobody waits for it. `delivered`: as strict, and what follows waits for its delivery,
+    /// for a limited time.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "strict")]
+    order: Order,
     #[serde(default)]
     mode: Mode,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -95,6 +100,18 @@ pub struct AcceptedView<'a> {
     /// The number is certainly no mobile line.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     not_mobile: bool,
+    /// The message in whose place it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    replay_of: Option<MessageId>,
+}
+
+impl<'a> AcceptedView<'a> {
+    pub fn of(message: &'a AcceptedMessage) -> Self {
+        let AcceptedMessage { id, status, connection_id, to, replay_of } = message;
+        let (id, status, connection_id, replay_of) = (*id, *status, *connection_id, *replay_of);
+        Self { id, status, connection_id, to, corrected: false, not_mobile: false, replay_of }
+    }
 }
 
 /// Send a message
@@ -158,12 +175,16 @@ async fn accept(
         opaque,
         client_ref: new.client_ref,
         priority: new.priority,
+        order: new.order,
         on_ambiguous: new.on_ambiguous.map(|when| match when {
             WhenAmbiguous::Resend => OnAmbiguous::Resend,
             WhenAmbiguous::Fail => OnAmbiguous::Fail,
         }),
         send_at: new.send_at,
         expires_at: new.expires_at,
+        marketing: false,
+        immediate: new.mode == Mode::Immediate,
+        replay_of: None,
         idempotency: key.map(|(key_hash, body_hash)| IdempotencyKey {
             key_hash,
             route: ROUTE.to_owned(),
@@ -234,34 +255,6 @@ async fn route(state: &AppState, caller: &Caller, new: &NewMessage) -> Result<Ro
     Ok(route)
 }
 
-fn not_routed(error: RouteError) -> Problem {
-    match error {
-        RouteError::Unknown => Problem::not_found(),
-        RouteError::Refused(Refusal::NoConnection) => Problem::new(Code::NoConnection)
-            .with_detail("the business has no connected number yet: send its owner an onboarding link"),
-        RouteError::Refused(Refusal::NotSending { status, .. }) => Problem::new(Code::ConnectionNotReady)
-            .with_detail(format!("the number is {status}; with mode queued the message would wait for it")),
-        RouteError::Unavailable(error) => {
-            tracing::warn!(error = %Chain(&*error), "a message could not be routed");
-            Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1))
-        }
-    }
-}
-
-pub fn not_accepted(error: AcceptError) -> Problem {
-    match error {
-        AcceptError::Route(error) => not_routed(error),
-        AcceptError::Overloaded { retry_after } => {
-            Problem::new(Code::Overloaded).with_retry_after(retry_after)
-        }
-        AcceptError::Unavailable { retry_after } => Problem::new(Code::Unavailable)
-            .with_detail("whether this was accepted is not known: ask again with the same Idempotency-Key")
-            .with_retry_after(retry_after),
-        AcceptError::Erased => Problem::not_found(),
-        AcceptError::Seal(error) => idempotency::of_seal(error),
-    }
-}
-
 /// The answer must be the same when it is repeated from its record, notes included.
 fn answer_with(corrected: bool, not_mobile: bool) -> fn(&AcceptedMessage) -> String {
     match (corrected, not_mobile) {
@@ -273,9 +266,7 @@ fn answer_with(corrected: bool, not_mobile: bool) -> fn(&AcceptedMessage) -> Str
 }
 
 fn answer<const CORRECTED: bool, const NOT_MOBILE: bool>(message: &AcceptedMessage) -> String {
-    let AcceptedMessage { id, status, connection_id, to } = message;
-    let (id, status, connection_id) = (*id, *status, *connection_id);
-    let view = AcceptedView { id, status, connection_id, to, corrected: CORRECTED, not_mobile: NOT_MOBILE };
+    let view = AcceptedView { corrected: CORRECTED, not_mobile: NOT_MOBILE, ..AcceptedView::of(message) };
     serde_json::to_string(&view).unwrap_or_default()
 }
 
@@ -313,6 +304,7 @@ mod tests {
             status: MessageStatus::Accepted,
             connection_id: ConnectionId::from_uuid(uuid::Uuid::from_u128(2)),
             to: "+255712345678".to_owned(),
+            replay_of: None,
         };
         let plain: Value = serde_json::from_str(&answer_with(false, false)(&message)).unwrap();
         assert_eq!(plain.as_object().unwrap().len(), 4);

@@ -5,16 +5,17 @@ use std::collections::HashMap;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use domain::contracts::store::{MessageFilter, StoredMessage};
+use domain::contracts::store::{MessageFilter, Report, StoredMessage};
 use domain::delivery_status::DeliveryStatus;
 use domain::ids::{BusinessRef, ConnectionId, MessageId};
-use domain::message::MessageStatus;
+use domain::message::{MessageStatus, TimelineEntry};
 use domain::outbox::StateCode;
-use gateway_actors::Cancellation;
+use gateway_actors::{Cancellation, column};
 use serde_json::Value;
 
-use super::accept::not_accepted;
+use super::refusal::not_accepted;
 use super::timeline;
+use super::why::Why;
 use crate::http::api;
 use crate::http::api::page::{List, collect};
 use crate::http::api::views::MessageView;
@@ -24,18 +25,70 @@ use crate::http::idempotency::{Key, Made, Request, once};
 use crate::http::json::{Ignored, Query, named};
 use crate::http::state::AppState;
 
-async fn message(state: &AppState, caller: &Caller, id: &str) -> Result<StoredMessage, Problem> {
+pub(super) async fn message(state: &AppState, caller: &Caller, id: &str) -> Result<StoredMessage, Problem> {
     let found = state.store.message(caller.account(), named(id)?).await?;
     found.filter(|found| caller.sees(&found.business_reference)).ok_or(Problem::not_found())
 }
 
-async fn shown(state: &AppState, message: StoredMessage) -> Result<MessageView, Problem> {
+/// A message with everything that is known of it.
+pub(super) struct Found {
+    pub(super) message: StoredMessage,
+    reports: Vec<Report>,
+    written: Vec<TimelineEntry>,
+    pub(super) why: Option<Why>,
+    pub(super) replayed_as: Option<MessageId>,
+}
+
+impl Found {
+    pub(super) fn status(&self) -> MessageStatus {
+        MessageStatus::of(self.message.state.code(), self.reported())
+    }
+
+    fn reported(&self) -> Option<DeliveryStatus> {
+        DeliveryStatus::of_reports(self.reports.iter().map(|report| report.status))
+    }
+
+    fn view(self) -> MessageView {
+        let status = self.status();
+        let timeline = timeline::merge(&self.message, self.written, &self.reports);
+        MessageView::new(self.message, status, self.why, self.replayed_as).with_timeline(timeline)
+    }
+}
+
+pub(super) async fn found(state: &AppState, message: StoredMessage) -> Result<Found, Problem> {
     let about = [(message.connection, message.id)];
-    let (reports, written) =
-        futures_util::try_join!(state.store.reports(&about), state.store.timeline(message.id))?;
-    let reported = DeliveryStatus::of_reports(reports.iter().map(|report| report.status));
-    let timeline = timeline::merge(&message, written, &reports);
-    Ok(MessageView::new(message, reported, Some(timeline)))
+    let old = [message.id];
+    let (reports, written, replays) = futures_util::try_join!(
+        state.store.reports(&about),
+        state.store.timeline(message.id),
+        state.store.replays(&old)
+    )?;
+    let replayed_as = replays.first().map(|(_, new)| *new);
+    let mut found = Found { message, reports, written, why: None, replayed_as };
+    found.why = why(state, &found).await?;
+    Ok(found)
+}
+
+/// Why it is over without having arrived, if it is.
+async fn why(state: &AppState, found: &Found) -> Result<Option<Why>, Problem> {
+    let Found { message, reports, written, .. } = found;
+    let failed = reports.iter().find(|report| report.status == DeliveryStatus::Failed);
+    let report = match failed.filter(|_| found.status() == MessageStatus::Failed) {
+        Some(report) => failed_report(state, message).await?.map(|data| (report.at, data)),
+        None => None,
+    };
+    let state = message.state.code();
+    Ok(Why::of(found.status(), state, written, message.error.as_deref(), report))
+}
+
+/// What the provider reported, which is kept sealed. What cannot be opened is not told.
+async fn failed_report(state: &AppState, message: &StoredMessage) -> Result<Option<Value>, Problem> {
+    let Some((id, sealed)) = state.store.failed_report(message.connection, message.id).await? else {
+        return Ok(None);
+    };
+    let opened =
+        state.gateway.keychain().open(message.business, id.uuid(), column::EVENT_BODY, &sealed).await;
+    Ok(opened.ok().and_then(|opened| serde_json::from_slice(&opened).ok()))
 }
 
 /// Read a message with its history
@@ -52,7 +105,7 @@ pub async fn read(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let message = message(&state, &caller, &id).await?;
-    Ok(HttpResponse::Ok().json(shown(&state, message).await?))
+    Ok(HttpResponse::Ok().json(found(&state, message).await?.view()))
 }
 
 /// List messages, newest first
@@ -65,6 +118,9 @@ pub async fn read(
         ("connection_id" = Option<String>, Query),
         ("client_ref" = Option<String>, Query),
         ("status" = Option<String>, Query),
+        ("reason" = Option<String>, Query, description = "The word for why it ended, as its timeline has it"),
+        ("from" = Option<String>, Query, description = "Accepted at or after this, RFC 3339"),
+        ("to" = Option<String>, Query, description = "Accepted before this, RFC 3339"),
         ("limit" = Option<u32>, Query),
         ("after" = Option<String>, Query),
     ),
@@ -80,9 +136,17 @@ pub async fn list(
     let status = query.take("status").map(|word| status_of(&word)).transpose()?;
     let (limit, after) = (query.limit()?, query.parsed("after")?);
     let client_ref = query.take("client_ref");
+    let (reason, from, to) = (query.take("reason"), query.time("from")?, query.time("to")?);
     query.done()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        return Err(Problem::field("from", "too_late", "from must be before to"));
+    }
+    let failed = status == Some(MessageStatus::Failed);
+    let state_code = status.and_then(stored_as);
     let mut filter =
-        MessageFilter { client_ref, state: status.and_then(stored_as), ..MessageFilter::default() };
+        MessageFilter { client_ref, state: state_code, failed, from, to, reason, ..MessageFilter::default() };
     if let Some(reference) = business {
         filter.business = Some(api::business(&state, &caller, &reference).await?.key);
     }
@@ -106,13 +170,18 @@ pub async fn list(
             .collect())
     };
     let (rows, next) = collect(after, limit, read, visible, |row| row.id).await?;
-    let data = rows
-        .into_iter()
-        .map(|row| {
-            let reported = reported.get(&row.id).copied();
-            MessageView::new(row, reported, None)
-        })
-        .collect();
+    let mut data = Vec::with_capacity(rows.len());
+    for row in rows {
+        let status = MessageStatus::of(row.state.code(), reported.get(&row.id).copied());
+        data.push(match status {
+            // Few, and each of interest for its reason.
+            MessageStatus::Failed | MessageStatus::Expired | MessageStatus::Cancelled => {
+                let found = found(&state, row).await?;
+                MessageView::new(found.message, status, found.why, found.replayed_as)
+            }
+            _ => MessageView::new(row, status, None, None),
+        });
+    }
     Ok(HttpResponse::Ok().json(List { data, next: next.map(|id| id.to_string()) }))
 }
 
@@ -155,20 +224,20 @@ pub async fn cancel(
     key: Key,
     body: Ignored,
 ) -> Result<HttpResponse, Problem> {
-    let found = message(&state, &caller, &id).await?;
-    let route = format!("POST /v1/messages/{}/cancel", found.id);
+    let asked = message(&state, &caller, &id).await?;
+    let route = format!("POST /v1/messages/{}/cancel", asked.id);
     let request = Request { account: caller.account(), key, route, body: &body.0 };
     once(&state, request, async {
-        match state.gateway.cancel(found.connection, found.id).await.map_err(not_accepted)? {
+        match state.gateway.cancel(asked.connection, asked.id).await.map_err(not_accepted)? {
             Cancellation::Cancelled => {}
-            Cancellation::TooLate if found.state.code() == StateCode::Cancelled => {}
+            Cancellation::TooLate if asked.state.code() == StateCode::Cancelled => {}
             Cancellation::TooLate => {
                 let detail = "the message is being sent, or is over: it can not be cancelled any more";
                 return Err(Problem::new(Code::StateConflict).with_detail(detail));
             }
         }
         let cancelled = message(&state, &caller, &id).await?;
-        Made::new(StatusCode::OK, &shown(&state, cancelled).await?)
+        Made::new(StatusCode::OK, &found(&state, cancelled).await?.view())
     })
     .await
 }

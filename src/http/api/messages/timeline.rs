@@ -58,6 +58,7 @@ mod tests {
     use super::*;
     use domain::delivery_status::DeliveryStatus;
     use domain::ids::{AccountKey, BusinessKey, ConnectionId, MessageId};
+    use domain::message::Order;
     use domain::outbox::{Claim, OnAmbiguous, OutboxState};
     use domain::partition::Epoch;
     use domain::{Priority, contracts::store::LaneKey};
@@ -77,11 +78,14 @@ mod tests {
             connection: ConnectionId::from_uuid(Uuid::from_u128(2)),
             recipient: "+255712345678".to_owned(),
             lane: LaneKey(1),
+            order: Order::Strict,
             kind: "text".to_owned(),
             state,
             priority: Priority::Normal,
             on_ambiguous: OnAmbiguous::Resend,
             client_ref: None,
+            opaque: None,
+            replay_of: None,
             provider_id: None,
             error: None,
             accepted_at: at(10_200),

@@ -57,6 +57,7 @@ fn connection(id: u128, business: i64) -> Connection {
         phone_number: None,
         verified_name: None,
         quality_rating: None,
+        sending: domain::connection::Sending::default(),
         created_at: Timestamp::from_seconds(0),
         updated_at: Timestamp::from_seconds(0),
     }

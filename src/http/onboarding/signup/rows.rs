@@ -1,5 +1,6 @@
 //! What a signup leaves in the database: the connection, and its credential with token and PIN sealed.
 
+use domain::connection::Sending;
 use domain::contracts::provider::{Grant, OfferedNumber};
 use domain::contracts::store::Credential;
 use domain::ids::ConnectionId;
@@ -79,6 +80,7 @@ impl Signup {
             phone_number: number.phone_number.clone(),
             verified_name: number.verified_name.clone(),
             quality_rating: number.quality_rating.clone(),
+            sending: sending(number, place.existing.as_ref()),
             ..self.row(place.id, place.existing.as_ref(), &number.waba_id, status)
         };
         let pin = match pin {
@@ -137,6 +139,7 @@ impl Signup {
             phone_number: None,
             verified_name: None,
             quality_rating: None,
+            sending: Sending::default(),
             created_at: existing.map_or(now, |existing| existing.created_at),
             updated_at: now,
         }
@@ -228,6 +231,17 @@ impl Signup {
             tracing::warn!(connection.id = %id, error = %Chain(&error), "an unfinished connection could not be marked");
         }
     }
+}
+
+/// A number of the phone app sends slower; one that left the app does no longer.
+fn sending(number: &OfferedNumber, existing: Option<&Connection>) -> Sending {
+    let known = existing.and_then(|existing| existing.sending.messages_per_second);
+    let messages_per_second = if number.coexistence {
+        Some(Sending::COEXISTENCE)
+    } else {
+        known.map(|rate| if rate == Sending::COEXISTENCE { Sending::STANDARD } else { rate })
+    };
+    Sending { messages_per_second, ..Sending::default() }
 }
 
 /// Six digits, each as likely as any other.

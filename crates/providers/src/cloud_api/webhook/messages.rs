@@ -5,6 +5,7 @@ use domain::contracts::provider::{Content, StatusUpdate, Subject, Update};
 use serde_json::{Map, Value};
 
 use super::{Entry, number_of, time};
+use crate::cloud_api::errors::of_failed_status;
 
 /// What every update of one value shares.
 struct Shared<'a> {
@@ -13,6 +14,8 @@ struct Shared<'a> {
     subject: Subject,
     metadata: Value,
     contacts: Vec<Value>,
+    /// How many statuses the value lists.
+    statuses: usize,
 }
 
 pub(super) fn read(entry: &Entry, field: &str, mut value: Map<String, Value>, updates: &mut Vec<Update>) {
@@ -22,14 +25,15 @@ pub(super) fn read(entry: &Entry, field: &str, mut value: Map<String, Value>, up
     };
     let metadata = value.remove("metadata").unwrap_or_default();
     let contacts = take_list(&mut value, "contacts");
-    let shared = Shared { entry, field, subject: Subject::Number(number), metadata, contacts };
+    let statuses = value.get("statuses").and_then(Value::as_array).map_or(0, Vec::len);
+    let shared = Shared { entry, field, subject: Subject::Number(number), metadata, contacts, statuses };
     let before = updates.len();
-    let statuses: fn(&Shared<'_>, Value) -> Update = if field == "calls" { call_status } else { status };
+    let read_status: fn(&Shared<'_>, Value) -> Update = if field == "calls" { call_status } else { status };
     for (name, read) in [
         ("messages", message as fn(&Shared<'_>, Value) -> Update),
         ("message_echoes", echo),
         ("calls", call),
-        ("statuses", statuses),
+        ("statuses", read_status),
     ] {
         for element in take_list(&mut value, name) {
             updates.push(read(&shared, element));
@@ -80,20 +84,29 @@ impl Shared<'_> {
     }
 
     /// Who wrote: by either of their ids, else the only one there is.
-    fn contact_of(&self, message: &Value) -> Option<Value> {
+    fn sender_of(&self, message: &Value) -> Option<Value> {
+        self.named(message, "from_user_id", "from").or_else(|| self.only())
+    }
+
+    /// Whom a status is about. A failed one comes without a contact, so another's must not stand in for it.
+    fn recipient_of(&self, status: &Value) -> Option<Value> {
+        let only = || self.only().filter(|_| self.statuses == 1);
+        self.named(status, "recipient_user_id", "recipient_id").or_else(only)
+    }
+
+    fn named(&self, element: &Value, user_id: &str, wa_id: &str) -> Option<Value> {
         let is_same = |contact: &&Value, own: &str, theirs: &str| {
-            let id = message.get(own).and_then(Value::as_str);
+            let id = element.get(own).and_then(Value::as_str);
             id.is_some_and(|id| !id.is_empty() && contact.get(theirs).and_then(Value::as_str) == Some(id))
         };
-        let found = self
-            .contacts
+        self.contacts
             .iter()
-            .find(|contact| is_same(contact, "from_user_id", "user_id") || is_same(contact, "from", "wa_id"));
-        match (found, self.contacts.as_slice()) {
-            (Some(contact), _) => Some(contact.clone()),
-            (None, [only]) => Some(only.clone()),
-            (None, _) => None,
-        }
+            .find(|contact| is_same(contact, user_id, "user_id") || is_same(contact, wa_id, "wa_id"))
+            .cloned()
+    }
+
+    fn only(&self) -> Option<Value> {
+        if let [only] = self.contacts.as_slice() { Some(only.clone()) } else { None }
     }
 }
 
@@ -107,7 +120,7 @@ fn stamp(element: &Value) -> Option<Timestamp> {
 
 fn message(shared: &Shared<'_>, message: Value) -> Update {
     let Some(key) = word(&message, "id") else { return shared.unread("messages", message) };
-    let (at, contact, metadata) = (stamp(&message), shared.contact_of(&message), shared.metadata.clone());
+    let (at, contact, metadata) = (stamp(&message), shared.sender_of(&message), shared.metadata.clone());
     shared.update(at, Content::Message { key, message, contact, metadata })
 }
 
@@ -129,9 +142,11 @@ fn status(shared: &Shared<'_>, object: Value) -> Update {
     let update = StatusUpdate {
         provider_id,
         status: word_of_status.parse().ok(),
+        judged: if word_of_status == "failed" { of_failed_status(&object) } else { None },
         word: word_of_status,
         echo,
         participant,
+        contact: shared.recipient_of(&object),
         metadata: shared.metadata.clone(),
         object,
     };

@@ -5,6 +5,8 @@
 
 mod key;
 mod messages;
+mod news;
+mod templates;
 mod time;
 
 use domain::Timestamp;
@@ -49,7 +51,8 @@ impl Entry {
     fn other(&self, subject: Subject, field: String, value: Value) -> Update {
         let key = hash_key(&self.id, &field, &value, self.time);
         let at = self.at(time::of_value(&value));
-        Update { subject, at, content: Content::Other { field, key, value } }
+        let (means, template) = (news::of(&field, &value), templates::of(&field, &value));
+        Update { subject, at, content: Content::Other { field, key, value, means, template } }
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use domain::DeliveryStatus;
+use domain::contracts::provider::{Fault, SendError};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -29,7 +30,7 @@ fn waba(id: &str) -> Subject {
 
 fn other(update: &Update) -> (&str, &str, &Value) {
     match &update.content {
-        Content::Other { field, key, value } => (field, key, value),
+        Content::Other { field, key, value, .. } => (field, key, value),
         content => panic!("{content:?} is not kept raw"),
     }
 }
@@ -244,6 +245,64 @@ fn the_same_news_has_the_same_key_and_time_however_late_it_comes_again() {
         assert_eq!(first, again);
     }
     assert_ne!(other(&first[0]).1, other(&first[7]).1);
+}
+
+#[test]
+fn a_status_is_told_with_its_own_contact_and_with_nobody_elses() {
+    let status = |id: &str, status: &str, recipient: Value| {
+        let mut object = json!({"id": id, "status": status});
+        for (name, value) in recipient.as_object().unwrap() {
+            object[name] = value.clone();
+        }
+        object
+    };
+    let contacts = |value: Value| -> Vec<Option<Value>> {
+        let read = |update: Update| match update.content {
+            Content::Status(status) => status.contact,
+            content => panic!("{content:?}"),
+        };
+        parsed(&change(value)).into_iter().map(read).collect()
+    };
+    let asha = json!({"wa_id": "2", "user_id": "TZ.1", "profile": {"username": "asha"}});
+    let both = contacts(json!({
+        "contacts": [asha],
+        "statuses": [status("a", "failed", json!({"recipient_id": "3"})), status("b", "sent", json!({"recipient_user_id": "TZ.1"})),
+            status("c", "sent", json!({"recipient_id": "2"}))],
+    }));
+    assert_eq!(both, [None, Some(asha.clone()), Some(asha.clone())]);
+    let alone = contacts(json!({"contacts": [asha], "statuses": [status("a", "delivered", json!({}))]}));
+    assert_eq!(alone, [Some(asha)]);
+}
+
+#[test]
+fn only_a_failed_status_is_judged() {
+    let updates = fixture!("delivered_and_failed");
+    let judged: Vec<_> = updates
+        .iter()
+        .map(|update| match &update.content {
+            Content::Status(status) => status.judged.clone(),
+            content => panic!("{content:?}"),
+        })
+        .collect();
+    assert_eq!(judged[0], None);
+    assert!(
+        matches!(&judged[1], Some(SendError::Rejected { fault: Fault::Recipient, error }) if error.code == Some(131_026)),
+        "{judged:?}"
+    );
+}
+
+#[test]
+fn fields_about_accounts_and_templates_say_what_they_mean() {
+    let updates = fixture!("account_fields");
+    let meaning: Vec<_> = updates
+        .iter()
+        .map(|update| match &update.content {
+            Content::Other { means, template, .. } => (means.is_some(), template.is_some()),
+            content => panic!("{content:?}"),
+        })
+        .collect();
+    let (number, template, neither) = ((true, false), (false, true), (false, false));
+    assert_eq!(meaning, [template, number, neither, neither, number, number, neither, neither, neither]);
 }
 
 #[test]

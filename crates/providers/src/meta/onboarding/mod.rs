@@ -14,6 +14,8 @@ use super::config::{App, Config, PopupRedirect, is_decimal};
 use super::errors::{Step, of_answer, of_failure, refused, unexpected};
 use super::graph::Graph;
 use super::numbers;
+use super::quota::{Stage, Unanswered};
+use crate::http::Answer;
 use crate::redact::Secrets;
 
 /// Without either of these a connection is of no use.
@@ -31,7 +33,7 @@ impl MetaOnboard {
         Self { graph, window: window(config, app), popup_redirect_uri: config.popup_redirect_uri }
     }
 
-    /// The answer's JSON, or what the step's error means.
+    /// A call that is not about one account.
     async fn ask(
         &self,
         operation: &'static str,
@@ -39,16 +41,33 @@ impl MetaOnboard {
         request: RequestBuilder,
         secrets: &Secrets,
     ) -> Result<Value, OnboardError> {
-        let answer = self.graph.call(operation, request, secrets).await.map_err(of_failure)?;
-        let body = serde_json::from_slice::<Value>(&answer.body).ok();
-        match body {
-            Some(body) if (200..300).contains(&answer.status) && body.get("error").is_none() => Ok(body),
-            _ => Err(of_answer(step, &answer, secrets)),
-        }
+        let answer = self.graph.ask(operation, request, secrets).await;
+        read(step, &answer.map_err(Unanswered::Failed).map_err(of_failure)?, secrets)
+    }
+
+    /// A call about one account.
+    async fn manage(
+        &self,
+        operation: &'static str,
+        (waba_id, stage): (&str, Stage),
+        request: RequestBuilder,
+        secrets: &Secrets,
+    ) -> Result<Value, OnboardError> {
+        let answer = self.graph.manage(operation, waba_id, stage, request, secrets).await;
+        read(Step::Waba, &answer.map_err(of_failure)?, secrets)
     }
 
     fn secrets_of<'a>(&'a self, token: &'a AccessToken) -> Secrets {
         self.graph.secrets([token.expose_secret()])
+    }
+}
+
+/// The answer's JSON, or what the step's error means.
+fn read(step: Step, answer: &Answer, secrets: &Secrets) -> Result<Value, OnboardError> {
+    let body = serde_json::from_slice::<Value>(&answer.body).ok();
+    match body {
+        Some(body) if (200..300).contains(&answer.status) && body.get("error").is_none() => Ok(body),
+        _ => Err(of_answer(step, answer, secrets)),
     }
 }
 
@@ -129,7 +148,7 @@ impl Onboard for MetaOnboard {
             let mut query = vec![("fields", numbers::FIELDS), ("limit", numbers::PAGE)];
             query.extend(cursors.last().map(|after: &String| ("after", after.as_str())));
             let request = self.graph.get(&path, token, &query);
-            let page = self.ask("numbers", Step::Waba, request, &secrets).await?;
+            let page = self.manage("numbers", (waba_id, Stage::Onboarding), request, &secrets).await?;
             let entries = page.get("data").and_then(Value::as_array);
             let entries = entries.ok_or_else(|| unexpected("the provider gave no list of numbers"))?;
             offered.extend(entries.iter().filter_map(|entry| numbers::offered(waba_id, entry)));
@@ -147,8 +166,28 @@ impl Onboard for MetaOnboard {
     async fn subscribe(&self, token: &AccessToken, waba_id: &str) -> Result<(), OnboardError> {
         let path = format!("{}/subscribed_apps", waba(waba_id)?);
         let request = self.graph.post(&path, token, None);
-        let answer = self.ask("subscribe", Step::Waba, request, &self.secrets_of(token)).await?;
+        let about = (waba_id, Stage::Onboarding);
+        let answer = self.manage("subscribe", about, request, &self.secrets_of(token)).await?;
         succeeded(&answer)
+    }
+
+    /// `GET /{waba}/subscribed_apps`: ours among those listed, and without an override, which may send the webhooks
+    /// elsewhere: whoever asks wants to rely on hearing them.
+    async fn is_subscribed(&self, token: &AccessToken, waba_id: &str) -> Result<bool, OnboardError> {
+        let path = format!("{}/subscribed_apps", waba(waba_id)?);
+        let request = self.graph.get(&path, token, &[]);
+        let about = (waba_id, Stage::Connected);
+        let answer = self.manage("is_subscribed", about, request, &self.secrets_of(token)).await?;
+        let apps = answer.get("data").and_then(Value::as_array);
+        let apps = apps.ok_or_else(|| unexpected("the provider gave no list of subscribed apps"))?;
+        let is_ours = |app: &Value| {
+            let id = app.pointer("/whatsapp_business_api_data/id").or_else(|| app.get("id"));
+            id.and_then(text_of).as_deref() == Some(self.graph.app_id())
+        };
+        let is_overridden = |app: &Value| {
+            app.get("override_callback_uri").and_then(Value::as_str).is_some_and(|url| !url.is_empty())
+        };
+        Ok(apps.iter().any(|app| is_ours(app) && !is_overridden(app)))
     }
 
     /// `POST /{phone}/register`. Meta counts ten of these per number in 72 hours, whatever their outcome.

@@ -279,3 +279,46 @@ fn the_window_says_nothing_secret_and_lacks_only_state_and_redirect() {
          &response_type=code&override_default_response_type=true&extras=%7B%22setup%22%3A%7B%7D%7D"
     );
 }
+
+#[tokio::test]
+async fn a_call_that_would_pass_the_hourly_limit_is_not_made_and_says_so() {
+    let server = Server::start(vec![Reply::ok(r#"{"data":[]}"#)]).await;
+    let calls = |hourly| std::num::NonZeroU32::new(hourly).unwrap();
+    let limits = crate::meta::ManagementCalls { onboarding: calls(6), connected: calls(300) };
+    let onboard = onboard_with(&Config { management_calls_per_hour: limits, ..config(&server.base) });
+    for _ in 0..2 {
+        assert_eq!(onboard.numbers(&token(), "102").await, Ok(Vec::new()));
+    }
+    let held_back = onboard.numbers(&token(), "102").await.unwrap_err();
+    assert_eq!(held_back.problem, OnboardProblem::ProviderUnavailable);
+    assert_eq!(held_back.error.code, Some(80_007));
+    assert_eq!(server.seen().len(), 2, "the third was not made");
+    assert_eq!(onboard.numbers(&token(), "103").await, Ok(Vec::new()), "another account has its own limit");
+    assert_eq!(
+        onboard.is_subscribed(&token(), "102").await,
+        Ok(false),
+        "a connected number may call more often"
+    );
+}
+
+#[tokio::test]
+async fn only_our_own_subscription_counts_and_only_without_an_override() {
+    let answer = |apps: &str| Reply::ok(format!(r#"{{"data":[{apps}]}}"#));
+    let app = |id: &str, more: &str| format!(r#"{{"whatsapp_business_api_data":{{"id":"{id}"}}{more}}}"#);
+    let ours = app("670843887433847", "");
+    let server = Server::start(vec![
+        answer(&format!("{},{ours}", app("1", ""))),
+        answer(&app("1", "")),
+        answer(&app("670843887433847", r#","override_callback_uri":"https://elsewhere.example/hook""#)),
+        Reply::ok("{}"),
+    ])
+    .await;
+    let onboard = onboard(&server);
+    assert_eq!(onboard.is_subscribed(&token(), "102").await, Ok(true));
+    assert_eq!(onboard.is_subscribed(&token(), "102").await, Ok(false));
+    assert_eq!(onboard.is_subscribed(&token(), "102").await, Ok(false));
+    let unexpected = onboard.is_subscribed(&token(), "102").await.unwrap_err();
+    assert_eq!(unexpected.problem, OnboardProblem::ProviderRefused);
+    let strange = onboard.is_subscribed(&token(), "../me").await.unwrap_err();
+    assert_eq!(strange.problem, OnboardProblem::WabaNotGranted);
+}

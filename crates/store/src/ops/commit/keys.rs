@@ -8,9 +8,10 @@ use domain::onboarding::Digest32;
 use sqlx::QueryBuilder;
 
 use super::super::idempotency::{IdempotencyRow, idempotency_columns};
-use super::{Conn, Db};
-use crate::columns::{digest, text};
+use super::{Conn, Db, values};
+use crate::columns::digest;
 use crate::error::{failed, vanished};
+use crate::rows::{self, KEY};
 use crate::shapes;
 
 type Key = (AccountKey, Digest32);
@@ -56,17 +57,7 @@ async fn reserve(
     let mut free = Vec::with_capacity(rows.len());
     for run in shapes::runs(&rows) {
         let mut query =
-            QueryBuilder::<Db>::new(concat!("INSERT INTO idempotency (", idempotency_columns!(), ") "));
-        query.push_values(run, |mut row, (message, record)| {
-            row.push_bind(record.account.0)
-                .push_bind(&record.key_hash[..])
-                .push_bind(text(&record.route))
-                .push_bind(&record.body_hash[..])
-                .push_bind(i64::from(record.answer_status))
-                .push_bind(text(&record.answer))
-                .push_bind(message.id.uuid())
-                .push_bind(record.created_at.as_micros());
-        });
+            values::insert("idempotency", KEY, run.iter().map(|(message, record)| rows::key(message, record)));
         query.push(" ON CONFLICT (account, key_hash) DO NOTHING RETURNING account, key_hash");
         let written: Vec<(i64, Vec<u8>)> =
             query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;

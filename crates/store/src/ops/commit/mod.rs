@@ -1,15 +1,18 @@
 //! The hot path: everything the writer gathered, in one transaction of a few multi-row statements.
 //!
-//! The order of the steps is also the order of locks: partitions, idempotency keys, messages, endpoints, and
+//! The order of the steps is also the order of locks: partitions, idempotency keys, endpoints, messages, and
 //! the stream of events last, because on Postgres only one transaction at a time may append to it.
 
+mod contacts;
 mod deliveries;
 mod events;
 mod fence;
 mod keys;
 mod messages;
+mod reported;
 mod timeline;
 mod transitions;
+mod values;
 
 use std::collections::HashSet;
 
@@ -21,20 +24,39 @@ use domain::partition::{Epoch, Partition};
 use domain::secret::Sealed;
 use tokio::time::Instant;
 
-use super::{Conn, Database, Db, LOCK_STREAM, Tx, push_list};
+use super::{Conn, Database, Db, LOCK_STREAM, Tx, at_once, push_list};
 use crate::error::is_contention;
+use crate::written::is_ordinary;
 
 /// How often a commit is run that the database ended in favour of another.
 const TRIES: u32 = 4;
 
 impl Database {
+    /// In one go where that can be, and what is left of it in steps. Rows of the two need nothing of each other, so
+    /// it does no harm when the first is durable and the second is not yet.
     async fn commit_once(&self, epochs: &[(Partition, Epoch)], batch: &Batch) -> Result<Committed> {
+        if self.in_steps || !is_ordinary(batch) {
+            return self.commit_in_steps(epochs, batch).await;
+        }
+        let Some(written) = at_once::commit(&self.write, epochs, batch).await? else {
+            return self.commit_in_steps(epochs, batch).await;
+        };
+        match written.rest(batch) {
+            None => Ok(written.complete()),
+            Some(rest) => {
+                let answer = self.commit_in_steps(epochs, &rest.batch).await?;
+                Ok(written.completed_by(&rest, answer))
+            }
+        }
+    }
+
+    async fn commit_in_steps(&self, epochs: &[(Partition, Epoch)], batch: &Batch) -> Result<Committed> {
         let mut tx = Tx::begin(&self.write).await?;
         let conn = tx.connection();
         let held = fence::held(conn, epochs, batch).await?;
         let messages = messages::insert(conn, &held, &batch.messages).await?;
-        let transitions = transitions::apply(conn, &held, &batch.transitions).await?;
         deliveries::write(conn, batch).await?;
+        let transitions = transitions::apply(conn, &held, batch).await?;
         let moved: HashSet<MessageId> = batch
             .transitions
             .iter()
@@ -42,6 +64,9 @@ impl Database {
             .filter_map(|(transition, applied)| applied.then_some(transition.message))
             .collect();
         let events = events::append(conn, &batch.events, &moved).await?;
+        if !batch.contacts.is_empty() {
+            contacts::write(conn, &batch.contacts).await?;
+        }
         tx.commit().await?;
         Ok(Committed { messages, transitions, events })
     }
@@ -74,19 +99,6 @@ impl Outbox for Database {
         page: Page<MessageId>,
     ) -> Result<Vec<StoredMessage>> {
         self.list_messages(account, filter, page).await
-    }
-
-    async fn unfinished(
-        &self,
-        connection: ConnectionId,
-        after_seq: i64,
-        limit: u32,
-    ) -> Result<Vec<StoredMessage>> {
-        self.list_unfinished(connection, after_seq, limit).await
-    }
-
-    async fn connections_with_work(&self, partitions: &[Partition]) -> Result<Vec<ConnectionId>> {
-        self.list_connections_with_work(partitions).await
     }
 
     async fn message_body(&self, id: MessageId) -> Result<Option<Sealed>> {

@@ -1,31 +1,32 @@
 //! The lines of a message's history that its row does not tell.
 
-use domain::contracts::store::{Result, Transition};
+use domain::contracts::store::{NewMessage, Result, Transition};
+use domain::ids::MessageId;
 use domain::message::TimelineEntry;
-use sqlx::QueryBuilder;
 
-use super::{Conn, Db};
-use crate::columns::{json, text};
+use super::{Conn, values};
 use crate::error::failed;
+use crate::rows::{self, LINE};
 use crate::shapes;
 
 /// For the transitions that this commit made. One that an earlier run of the batch made has its lines already.
-pub(super) async fn write(conn: &mut Conn, moved: &[&Transition]) -> Result<()> {
-    let lines: Vec<(&Transition, &TimelineEntry)> = moved
+pub(super) async fn of_transitions(conn: &mut Conn, moved: &[&Transition]) -> Result<()> {
+    let lines = moved
         .iter()
-        .flat_map(|transition| transition.timeline.iter().map(|line| (*transition, line)))
-        .collect();
-    for run in shapes::runs(&lines) {
-        let mut query =
-            QueryBuilder::<Db>::new("INSERT INTO timeline (message, at, status, attempt, reason, error) ");
-        query.push_values(run, |mut row, (transition, line)| {
-            row.push_bind(transition.message.uuid())
-                .push_bind(line.at.as_micros())
-                .push_bind(line.status.as_str())
-                .push_bind(line.attempt.map(i64::from))
-                .push_bind(line.reason.as_deref().map(text))
-                .push_bind(line.error.as_ref().map(json));
-        });
+        .flat_map(|transition| transition.timeline.iter().map(|line| (&transition.message, line)));
+    write(conn, &lines.collect::<Vec<_>>()).await
+}
+
+/// For the messages that this commit inserted.
+pub(super) async fn of_messages(conn: &mut Conn, new: &[&NewMessage]) -> Result<()> {
+    let lines = new.iter().flat_map(|message| message.timeline.iter().map(|line| (&message.id, line)));
+    write(conn, &lines.collect::<Vec<_>>()).await
+}
+
+async fn write(conn: &mut Conn, lines: &[(&MessageId, &TimelineEntry)]) -> Result<()> {
+    for run in shapes::runs(lines) {
+        let rows = run.iter().map(|(message, line)| rows::line(message, line));
+        let mut query = values::insert("timeline", LINE, rows);
         query.build().execute(&mut *conn).await.map_err(failed)?;
     }
     Ok(())

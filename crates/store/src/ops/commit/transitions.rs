@@ -2,48 +2,29 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::contracts::store::{Result, Transition};
-use domain::outbox::{OutboxState, StateCode};
+use domain::contracts::store::{Batch, Result, Transition};
+use domain::outbox::OutboxState;
 use domain::partition::Partition;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Conn, Db, push_list, timeline};
-use crate::columns::{StateColumns, text};
+use super::{Conn, Db, push_list, reported, timeline, values};
+use crate::columns::StateColumns;
 use crate::error::failed;
+use crate::rows::{self, MOVE, MOVE_ROWS, names};
 use crate::shapes;
 
-/// The whole state is compared, times included, because a state without its times can come back: a claim that
-/// was not counted is taken again under the same number. The row keeps what a state says nothing about: the last
-/// claim, the time of sending, the last error.
-const MOVE: &str = "
-UPDATE outbox SET
-    state = v.state,
-    epoch = COALESCE(v.epoch, outbox.epoch),
-    attempt = v.attempt,
-    claimed_at = COALESCE(v.claimed_at, outbox.claimed_at),
-    next_at = v.next_at,
-    sent_at = COALESCE(v.sent_at, outbox.sent_at),
-    provider_id = COALESCE(v.provider_id, outbox.provider_id),
-    error = COALESCE(v.error, outbox.error)
-FROM v
-WHERE outbox.id = v.id AND outbox.state = v.from_state AND outbox.attempt = v.from_attempt
-  AND outbox.next_at IS NOT DISTINCT FROM v.from_next_at
-  AND (v.from_epoch IS NULL OR (outbox.epoch = v.from_epoch AND outbox.claimed_at = v.from_claimed_at))
-RETURNING outbox.id";
-
 /// In the batch's order: whether the row is now where the transition leads.
-pub(super) async fn apply(
-    conn: &mut Conn,
-    held: &HashSet<Partition>,
-    transitions: &[Transition],
-) -> Result<Vec<bool>> {
+pub(super) async fn apply(conn: &mut Conn, held: &HashSet<Partition>, batch: &Batch) -> Result<Vec<bool>> {
+    let transitions = &batch.transitions[..];
+    let reported = reported::among(conn, batch).await?;
     let mut applied = vec![false; transitions.len()];
     let mut moved = Vec::with_capacity(transitions.len());
     for round in rounds(held, transitions) {
         let mut unmoved: HashMap<Uuid, usize> =
             round.iter().map(|&index| (transitions[index].message.uuid(), index)).collect();
-        for run in shapes::runs(&round) {
+        let open: Vec<usize> = round.into_iter().filter(|index| !reported.contains(index)).collect();
+        for run in shapes::runs(&open) {
             for id in move_rows(conn, run.iter().map(|&index| &transitions[index])).await? {
                 moved.extend(unmoved.remove(&id));
             }
@@ -57,7 +38,7 @@ pub(super) async fn apply(
         applied[index] = true;
     }
     let moved: Vec<&Transition> = moved.into_iter().map(|index| &transitions[index]).collect();
-    timeline::write(conn, &moved).await?;
+    timeline::of_transitions(conn, &moved).await?;
     if applied.contains(&false) {
         passed_through(transitions, &mut applied);
     }
@@ -83,30 +64,9 @@ fn rounds(held: &HashSet<Partition>, transitions: &[Transition]) -> Vec<Vec<usiz
 }
 
 async fn move_rows(conn: &mut Conn, rows: impl Iterator<Item = &Transition>) -> Result<Vec<Uuid>> {
-    let mut query = QueryBuilder::<Db>::new(
-        "WITH v (id, from_state, from_attempt, from_epoch, from_claimed_at, from_next_at, state, epoch, attempt,
-                 claimed_at, next_at, sent_at, provider_id, error) AS (",
-    );
-    query.push_values(rows, |mut row, transition| {
-        let from = StateColumns::from(transition.from);
-        let to = StateColumns::from(transition.to);
-        let sent_at = (transition.to.code() == StateCode::Sent).then(|| transition.at.as_micros());
-        row.push_bind(transition.message.uuid())
-            .push_bind(from.state)
-            .push_bind(from.attempt)
-            .push_bind(from.epoch)
-            .push_bind(from.claimed_at)
-            .push_bind(from.next_at)
-            .push_bind(to.state)
-            .push_bind(to.epoch)
-            .push_bind(to.attempt)
-            .push_bind(to.claimed_at)
-            .push_bind(to.next_at)
-            .push_bind(sent_at)
-            .push_bind(transition.provider_id.as_deref().map(text))
-            .push_bind(transition.error.as_deref().map(text));
-    });
-    query.push(")").push(MOVE);
+    let mut query = QueryBuilder::<Db>::new(format!("WITH v ({}) AS (", names(MOVE)));
+    values::push_rows(&mut query, rows.map(rows::transition));
+    query.push(") ").push(MOVE_ROWS).push(" RETURNING outbox.id");
     let moved: Vec<(Uuid,)> = query.build_query_as().fetch_all(conn).await.map_err(failed)?;
     Ok(moved.into_iter().map(|(id,)| id).collect())
 }

@@ -1,0 +1,232 @@
+//! One claim, one post.
+//!
+//! The order is always: commit the claim, check the deadline, post once, commit the outcome, and only then let the
+//! next message of the lane go. A post runs beside its actor and outlives it, so that an answer is never dropped.
+
+use actix::prelude::*;
+use domain::contact::Refusal;
+use domain::contracts::provider::{Fault, ProviderError, SendError, SendReceipt, SendRequest};
+use domain::message::Echo;
+use domain::outbox::{Claim, Happening, OutboxState};
+use domain::recipient::Recipient;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+use super::actor::Connection;
+use super::credentials::Opened;
+use super::lanes::Entry;
+use super::retry::{Concern, Verdict, judge};
+use super::settle::{self, Receipt};
+use crate::contacts::{Asked, hear_answer};
+use crate::keychain::{SealError, column};
+use crate::metrics;
+use crate::permits::Permit;
+use crate::services::Services;
+
+/// What of a message its row does not hold in memory.
+pub(super) struct Letter {
+    pub(super) recipient: String,
+    /// Cloud API `type`.
+    pub(super) kind: String,
+    /// The message object in clear.
+    pub(super) json: String,
+}
+
+/// What became of a claim.
+pub(super) enum Posted {
+    /// The provider was asked.
+    Answered(Result<SendReceipt, SendError>),
+    /// The provider was not asked, and the lease is why.
+    NotOurs,
+    /// The provider was not asked: the message's time is over.
+    TooLate,
+    /// The provider was not asked: what was allowed when it was accepted no longer is.
+    Refused(Refusal),
+    /// The provider was not asked: the message itself cannot be read now, or ever.
+    Unreadable { for_good: bool, reason: &'static str },
+}
+
+impl Connection {
+    pub(super) fn post(
+        &mut self,
+        entry: &Entry,
+        claim: Claim,
+        letter: Option<Letter>,
+        permit: Permit,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(opened) = self.opened.clone() else { return };
+        let (entry, generation) = (*entry, self.opened_generation);
+        let services = self.services.clone();
+        let (reply, answer) = oneshot::channel();
+        actix::spawn(async move {
+            let posted = post(&services, &opened, &entry, claim, letter).await;
+            drop(permit);
+            if let Err(Posted::Answered(Ok(receipt))) = reply.send(posted) {
+                // The actor ended meanwhile. Whatever its successor believes, the provider has the message.
+                let receipt = Receipt { claim, provider_id: receipt.provider_id };
+                settle::write_receipt(&services, &opened.connection, &entry, &receipt).await;
+            }
+        });
+        ctx.spawn(answer.into_actor(self).map(move |posted, this, ctx| {
+            let unknown = || {
+                Posted::Answered(Err(SendError::OutcomeUnknown { error: saying("post_panicked") }))
+            };
+            this.posted(entry, claim, posted.unwrap_or_else(|_| unknown()), generation, ctx);
+        }));
+    }
+
+    fn posted(
+        &mut self,
+        entry: Entry,
+        claim: Claim,
+        posted: Posted,
+        generation: u64,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(entry) = self.lanes.get(entry.lane, entry.id).copied() else { return };
+        if entry.state != OutboxState::Sending(claim) {
+            return;
+        }
+        let now = self.now();
+        let error = match posted {
+            Posted::Answered(Ok(receipt)) => {
+                metrics::posted("sent");
+                self.caution.answered();
+                self.answered(true, ctx);
+                self.sent(entry, Receipt { claim, provider_id: receipt.provider_id }, ctx);
+                return;
+            }
+            // Certainly not sent, and no attempt: the next look ends it.
+            Posted::TooLate => {
+                self.answered(false, ctx);
+                self.settle(entry, Happening::NotSentNotCounted { due: now }, "too_late", None, ctx);
+                return;
+            }
+            Posted::Refused(refusal) => {
+                self.answered(false, ctx);
+                self.finish(entry, Happening::Rejected, refusal.as_str(), None, ctx);
+                return;
+            }
+            Posted::Answered(Err(error)) => error,
+            // Certainly not sent; whoever owns the number now goes on with it, and so may we later.
+            Posted::NotOurs => not_sent("lease_lost"),
+            Posted::Unreadable { for_good: false, reason } => not_sent(reason),
+            Posted::Unreadable { for_good: true, reason } => {
+                SendError::Rejected { fault: Fault::Message, error: saying(reason) }
+            }
+        };
+        let verdict = judge(error, entry.state.attempts(), now, self.services.jitter());
+        metrics::posted(verdict.reason);
+        tracing::info!(message.id = %entry.id, connection.id = %self.id, outcome = verdict.reason, error = %verdict.error, "a post did not succeed");
+        if verdict.concern == Concern::Silence {
+            if let Some(wait) = self.caution.failed() {
+                self.limiter.pause(wait);
+            }
+        } else {
+            self.caution.answered();
+        }
+        self.concerns(&entry, &verdict, generation, ctx);
+        let Verdict { happening, reason, error, .. } = verdict;
+        if happening == Happening::Rejected {
+            self.finish(entry, happening, reason, Some(error), ctx);
+        } else {
+            self.settle(entry, happening, reason, Some(&error), ctx);
+        }
+    }
+}
+
+async fn post(
+    services: &Services,
+    opened: &Arc<Opened>,
+    entry: &Entry,
+    claim: Claim,
+    letter: Option<Letter>,
+) -> Posted {
+    let connection = &opened.connection;
+    let (Some(token), Some(graph_id)) = (&opened.token, &connection.graph_id) else {
+        return Posted::NotOurs;
+    };
+    let Some(provider) = services.providers.get(&connection.provider) else {
+        return Posted::Unreadable { for_good: true, reason: "provider_not_configured" };
+    };
+    let waited = letter.is_none();
+    let letter = match letter {
+        Some(letter) => letter,
+        None => match fetch(services, opened, entry).await {
+            Ok(letter) => letter,
+            Err(unreadable) => return unreadable,
+        },
+    };
+    let recipient: Option<Recipient> = letter.recipient.parse().ok();
+    if waited
+        && let Some(recipient) = &recipient
+        && let Err(refusal) = may_still_go(services, opened, entry, &letter.kind, recipient).await
+    {
+        return Posted::Refused(refusal);
+    }
+    if !services.holdings.may_act(connection.partition, &*services.clock) {
+        return Posted::NotOurs;
+    }
+    if entry.expires_at <= services.clock.now() {
+        return Posted::TooLate;
+    }
+    let echo = Echo { message: entry.id, attempt: claim.attempt };
+    let request = SendRequest { graph_id, token, message: &letter.json, echo };
+    let answer = provider.send.send(request).await;
+    if let Err(error) = &answer {
+        services.templates.hear_refusal(connection, &letter.json, error).await;
+    }
+    if let Some(recipient) = &recipient
+        && let Err(error) = hear_answer(services, connection, recipient, answer.as_ref()).await
+    {
+        tracing::warn!(message.id = %entry.id, %error, "what an answer tells about its recipient was not kept");
+    }
+    Posted::Answered(answer)
+}
+
+/// The recipient may have said no since it was accepted, or their service window may have closed.
+async fn may_still_go(
+    services: &Services,
+    opened: &Opened,
+    entry: &Entry,
+    kind: &str,
+    recipient: &Recipient,
+) -> Result<(), Refusal> {
+    let asked = Asked {
+        connection: &opened.connection,
+        recipient,
+        kind,
+        // What is advertising was asked when it was accepted; here only the recipient can have changed.
+        marketing: false,
+        priority: entry.priority,
+    };
+    services.contacts.may_still_go(asked).await
+}
+
+async fn fetch(services: &Services, opened: &Opened, entry: &Entry) -> Result<Letter, Posted> {
+    let unavailable = || Posted::Unreadable { for_good: false, reason: "store_unavailable" };
+    let missing = || Posted::Unreadable { for_good: true, reason: "body_missing" };
+    let undecryptable = || Posted::Unreadable { for_good: true, reason: "body_undecryptable" };
+    let connection = &opened.connection;
+    let stored = services.store.message(connection.account, entry.id).await;
+    let stored = stored.map_err(|_| unavailable())?.ok_or_else(missing)?;
+    let sealed = services.store.message_body(entry.id).await;
+    let sealed = sealed.map_err(|_| unavailable())?.ok_or_else(missing)?;
+    let opened =
+        services.keychain.open(connection.business, entry.id.uuid(), column::MESSAGE_BODY, &sealed).await;
+    let bytes = opened.map_err(|error| match error {
+        SealError::Store(_) | SealError::NoRandomness => unavailable(),
+        _ => undecryptable(),
+    })?;
+    let json = String::from_utf8(bytes.to_vec()).map_err(|_| undecryptable())?;
+    Ok(Letter { recipient: stored.recipient, kind: stored.kind, json })
+}
+
+fn not_sent(reason: &str) -> SendError {
+    SendError::NotSent { error: saying(reason), retry_after: None, attempts: None }
+}
+
+fn saying(reason: &str) -> ProviderError {
+    ProviderError { message: reason.to_owned(), ..ProviderError::default() }
+}

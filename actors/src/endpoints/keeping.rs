@@ -1,0 +1,192 @@
+//! What an endpoint writes down: rows, its cursor, samples, how it fares; and whom it tells when that changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use domain::contracts::deliveries::DeliveryWrite;
+use domain::contracts::store::{Batch, DeliveryProgress};
+use domain::endpoint::{DeliveryState, EndpointHealth, FailedDelivery, OrderKey};
+
+use super::actor::{A_MOMENT, EndpointActor};
+use super::alert;
+use super::samples::Sample;
+use crate::metrics;
+use crate::services::Services;
+use crate::stream::Event;
+
+/// How often the cursor is written down while events are delivered …
+const SAVE: Duration = Duration::from_millis(250);
+/// … and while it only moves past what the endpoint does not want.
+const SAVE_IDLE: Duration = Duration::from_secs(5);
+/// How often samples of what was taken are written down.
+const SAMPLE: Duration = Duration::from_secs(5);
+/// Delivered rows that are kept of an endpoint.
+const DELIVERED_KEPT: u32 = 100;
+
+/// What may go on once rows are durable.
+#[derive(Debug, Default)]
+pub(super) struct Passing {
+    /// Events that the cursor may pass.
+    stream: Vec<i64>,
+    /// An event that was under way again.
+    retried: Option<i64>,
+    /// A row that no other waits for any more.
+    settled: Option<OrderKey>,
+}
+
+impl Passing {
+    pub(super) fn stream(events: Vec<i64>) -> Self {
+        Self { stream: events, ..Self::default() }
+    }
+
+    /// With the row as it is after the try.
+    pub(super) fn retried(row: &FailedDelivery) -> Self {
+        let ended = row.state != DeliveryState::Retrying && !row.replayed;
+        Self { stream: Vec::new(), retried: Some(row.event_seq), settled: row.order_key.filter(|_| ended) }
+    }
+}
+
+impl EndpointActor {
+    pub(super) fn write_rows(&mut self, rows: Vec<DeliveryWrite>, passing: Passing, ctx: &mut Context<Self>) {
+        let next = rows.iter().filter(|row| row.delivery.state == DeliveryState::Retrying);
+        let next = next.map(|row| row.delivery.next_at).min();
+        let writing = self.services.writer.write(Batch { failed_deliveries: rows, ..Batch::default() });
+        ctx.spawn(writing.into_actor(self).map(move |written, this, ctx| {
+            if written.is_err() {
+                // Nobody knows what is written: begin again from what is.
+                ctx.stop();
+                return;
+            }
+            for seq in passing.stream {
+                this.progress.finished(seq);
+            }
+            if let Some(seq) = passing.retried {
+                this.retrying.ended(seq);
+                // The next of its contact may be due by its end.
+                this.retrying.look_by(next.unwrap_or_else(|| this.services.clock.now()));
+            } else if let Some(next) = next {
+                this.retrying.look_by(next);
+            }
+            if let (Some(order), Some(key)) = (this.order.as_mut(), passing.settled) {
+                order.settled(key);
+            }
+            this.save_later(false, ctx);
+            this.pump(ctx);
+        }));
+    }
+
+    /// `idle`: the cursor moves without a delivery.
+    pub(super) fn save_later(&mut self, idle: bool, ctx: &mut Context<Self>) {
+        if let Some((known_idle, handle)) = self.saving {
+            if idle || !known_idle {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let handle = ctx.run_later(if idle { SAVE_IDLE } else { SAVE }, |this, ctx| {
+            this.saving = None;
+            this.save_cursor(ctx);
+        });
+        self.saving = Some((idle, handle));
+    }
+
+    pub(super) fn save_cursor(&mut self, ctx: &mut Context<Self>) {
+        let Some(cursor) = self.progress.unsaved() else { return };
+        let progress = vec![DeliveryProgress { endpoint: self.endpoint.id, cursor }];
+        let writing = self.services.writer.write(Batch { progress, ..Batch::default() });
+        ctx.spawn(writing.into_actor(self).map(|written, _, ctx| {
+            if written.is_err() {
+                ctx.stop();
+            }
+        }));
+    }
+
+    pub(super) fn sample(&mut self, sample: Sample, ctx: &mut Context<Self>) {
+        if self.samples.add(sample) {
+            ctx.run_later(SAMPLE, |this, ctx| {
+                let samples = this.samples.take();
+                let writing = write_samples(this.services.clone(), this.endpoint.id, samples);
+                ctx.spawn(writing.into_actor(this).map(|(), _, _| ()));
+            });
+        }
+    }
+
+    /// It took one: everything that failed meanwhile goes again, at once and as fast as it may.
+    pub(super) fn recovered(&mut self, event: &Arc<Event>, ctx: &mut Context<Self>) {
+        self.again_to = self.again_to.max(self.services.stream.end());
+        self.health_changed(event, ctx);
+        let (store, id, now) =
+            (Arc::clone(&self.services.store), self.endpoint.id, self.services.clock.now());
+        let making_due = async move { store.make_due(id, now).await };
+        ctx.spawn(making_due.into_actor(self).map(move |made, this, ctx| {
+            if let Err(error) = made {
+                tracing::warn!(endpoint.id = %id, %error, "failed deliveries wait for their time");
+            }
+            this.retrying.look_by(this.services.clock.now());
+            this.pump(ctx);
+        }));
+    }
+
+    /// Written down, counted, and told to the owner where he can do something about it.
+    pub(super) fn health_changed(&mut self, event: &Arc<Event>, ctx: &mut Context<Self>) {
+        let health = self.health.state();
+        let before = std::mem::replace(&mut self.endpoint.health, health);
+        metrics::endpoint_is(health.as_str());
+        tracing::warn!(endpoint.id = %self.endpoint.id, health = health.as_str(), "an endpoint fares otherwise than before");
+        let stopped = |health| matches!(health, EndpointHealth::Parked { .. } | EndpointHealth::Gone { .. });
+        let worth_an_alert = stopped(health) || stopped(before);
+        let (services, id, event) = (self.services.clone(), self.endpoint.id, Arc::clone(event));
+        let keeping = async move {
+            while let Err(error) = services.store.save_health(id, health).await {
+                tracing::warn!(endpoint.id = %id, %error, "how an endpoint fares cannot be written now");
+                services.clock.sleep(A_MOMENT).await;
+            }
+            if worth_an_alert {
+                alert::tell(&services, id, health, &event).await;
+            }
+        };
+        // One after the other, so that the last word is the last that is written.
+        ctx.wait(keeping.into_actor(self).map(|(), _, _| ()));
+    }
+
+    /// Its owner, or another process, may have said that it is back.
+    pub(super) fn read_health(&self, ctx: &mut Context<Self>) {
+        let (store, account, id) =
+            (Arc::clone(&self.services.store), self.endpoint.account, self.endpoint.id);
+        let reading = async move { store.endpoint(account, id).await };
+        ctx.wait(reading.into_actor(self).map(|read, this, ctx| {
+            if read.is_ok_and(|row| row.is_some_and(|row| row.health == EndpointHealth::Taking)) {
+                this.endpoint.health = EndpointHealth::Taking;
+                this.health.resumed();
+                this.again_to = this.again_to.max(this.services.stream.end());
+                this.pump(ctx);
+            }
+        }));
+    }
+}
+
+async fn write_samples(services: Services, endpoint: domain::EndpointId, samples: Vec<Sample>) {
+    let mut rows = Vec::with_capacity(samples.len());
+    for Sample { event_seq, business, tried } in samples {
+        let id = services.ids.next();
+        let attempt = tried.kept(&services.keychain, business, id).await;
+        let delivery = FailedDelivery {
+            id,
+            endpoint,
+            event_seq,
+            attempts: 1,
+            state: DeliveryState::Delivered,
+            next_at: attempt.at,
+            order_key: None,
+            replayed: false,
+            last_status: attempt.status,
+            last_error: None,
+        };
+        rows.push(DeliveryWrite { delivery, attempt: Some(attempt) });
+    }
+    // For whoever looks, and for nothing else: what cannot be written is left.
+    if services.writer.write(Batch { failed_deliveries: rows, ..Batch::default() }).await.is_ok() {
+        let _ = services.store.trim_deliveries(endpoint, DELIVERED_KEPT).await;
+    }
+}

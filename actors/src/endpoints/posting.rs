@@ -1,0 +1,242 @@
+//! One post of one event, and what follows from its outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use domain::clock::Timestamp;
+use domain::contracts::deliver::{Answer, DeliveryOutcome, DeliveryRequest};
+use domain::contracts::deliveries::DeliveryWrite;
+use domain::endpoint::{DeliveryAttempt, DeliveryState, FailedDelivery};
+
+use super::actor::{EndpointActor, Pending};
+use super::keeping::Passing;
+use super::payload;
+use super::samples::Sample;
+use crate::keychain::{Keychain, column};
+use crate::metrics;
+
+/// The endpoint is gone for good, says Standard Webhooks.
+const GONE: u16 = 410;
+
+/// A post that ended.
+pub(super) struct Tried {
+    at: Timestamp,
+    latency: Duration,
+    outcome: DeliveryOutcome,
+}
+
+impl Tried {
+    fn latency_ms(&self) -> u32 {
+        u32::try_from(self.latency.as_millis()).unwrap_or(u32::MAX)
+    }
+
+    /// What it came to, in the words of a row.
+    fn told(&self) -> (Option<u16>, Option<String>) {
+        match &self.outcome {
+            DeliveryOutcome::Answered(answer) => (Some(answer.status), None),
+            DeliveryOutcome::NoAnswer { error } => (None, Some((*error).to_owned())),
+        }
+    }
+
+    /// The answer is sealed, since it may repeat what it was sent. One that cannot be sealed is not kept.
+    pub(super) async fn kept(
+        self,
+        keychain: &Keychain,
+        owner: domain::BusinessKey,
+        delivery: uuid::Uuid,
+    ) -> DeliveryAttempt {
+        let (latency_ms, (status, error)) = (self.latency_ms(), self.told());
+        let answer = match &self.outcome {
+            DeliveryOutcome::Answered(answer) if !answer.body.is_empty() => {
+                keychain.seal(owner, delivery, column::DELIVERY_ANSWER, &answer.body).await.ok()
+            }
+            _ => None,
+        };
+        DeliveryAttempt { at: self.at, latency_ms, status, error, answer }
+    }
+}
+
+impl EndpointActor {
+    pub(super) fn post_ready(&mut self, most: usize, ctx: &mut Context<Self>) {
+        while self.posting < most {
+            let Some(pending) = self.ready.pop_front() else { return };
+            self.posting += 1;
+            self.post(pending, None, ctx);
+        }
+    }
+
+    /// `earlier` is the row of an event that has one.
+    pub(super) fn post(
+        &mut self,
+        pending: Pending,
+        earlier: Option<FailedDelivery>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(target) = &self.target else { return };
+        let again = earlier.is_some() || pending.event.seq <= self.again_to;
+        let Ok(body) = payload::standard(&pending.event, again) else {
+            self.unreadable(&pending, earlier, ctx);
+            return;
+        };
+        let at = self.services.clock.now();
+        let request = DeliveryRequest {
+            url: target.url.clone(),
+            format: target.format,
+            secrets: target.secrets(at),
+            event: pending.event.id,
+            at,
+            body,
+        };
+        let (deliver, clock) = (Arc::clone(&self.deliver), Arc::clone(&self.services.clock));
+        let posting = async move {
+            let begun = clock.boottime();
+            let outcome = deliver.deliver(request).await;
+            (Tried { at, latency: clock.boottime().saturating_sub(begun), outcome }, pending, earlier)
+        };
+        ctx.spawn(posting.into_actor(self).map(|(tried, pending, earlier), this, ctx| {
+            this.ended(tried, pending, earlier, ctx);
+        }));
+    }
+
+    fn ended(
+        &mut self,
+        tried: Tried,
+        pending: Pending,
+        earlier: Option<FailedDelivery>,
+        ctx: &mut Context<Self>,
+    ) {
+        if earlier.is_none() {
+            self.posting -= 1;
+        }
+        let taken = tried.outcome.taken();
+        metrics::delivered(taken);
+        if taken && self.health.taken() {
+            self.recovered(&pending.event, ctx);
+        }
+        match (&tried.outcome, earlier) {
+            (_, None) if taken => self.taken(tried, &pending, ctx),
+            (_, Some(earlier)) if taken => {
+                let attempts = earlier.attempts + 1;
+                let state = DeliveryState::Delivered;
+                let row = FailedDelivery { attempts, state, next_at: tried.at, ..earlier };
+                let passing = Passing::retried(&row);
+                self.write_down(row, tried, &pending, Vec::new(), passing, ctx);
+            }
+            (DeliveryOutcome::Answered(Answer { status: GONE, .. }), earlier) => {
+                self.gone(pending, earlier.is_some(), ctx);
+            }
+            (_, earlier) => self.failed(tried, pending, earlier, ctx),
+        }
+        self.pump(ctx);
+    }
+
+    /// At the first try: nothing is written but the cursor.
+    fn taken(&mut self, tried: Tried, pending: &Pending, ctx: &mut Context<Self>) {
+        let event_seq = pending.event.seq;
+        self.progress.finished(event_seq);
+        self.pass_on(pending);
+        self.save_later(false, ctx);
+        self.sample(Sample { event_seq, business: pending.event.business, tried }, ctx);
+    }
+
+    /// What waited behind it in memory may go.
+    fn pass_on(&mut self, pending: &Pending) {
+        let next = self.order.as_mut().zip(pending.key).and_then(|(order, key)| order.taken(key));
+        if let Some(next) = next.and_then(|next| self.waiting.remove(&next)) {
+            self.ready.push_back(next);
+        }
+    }
+
+    fn failed(
+        &mut self,
+        tried: Tried,
+        pending: Pending,
+        earlier: Option<FailedDelivery>,
+        ctx: &mut Context<Self>,
+    ) {
+        let services = self.services.clone();
+        let config = &services.config.deliveries;
+        let now = services.clock.now();
+        let retry_after = match &tried.outcome {
+            DeliveryOutcome::Answered(answer) => answer.retry_after.map(|wait| config.capped(wait)),
+            DeliveryOutcome::NoAnswer { .. } => None,
+        };
+        let alone = retry_after.map(|wait| now.plus(wait));
+        if self.health.failed(now, alone, config, services.jitter()) {
+            self.health_changed(&pending.event, ctx);
+        }
+        let new = earlier.is_none();
+        let earlier = earlier.unwrap_or_else(|| self.held(&pending));
+        let attempts = earlier.attempts + 1;
+        let (state, next_at) = config.after_failure(attempts, now, retry_after, services.jitter());
+        let row = FailedDelivery { attempts, state, next_at, ..earlier };
+        let (behind, passing) = if new {
+            let behind = self.hold_behind(&pending, state);
+            let passed = std::iter::once(&pending).chain(&behind).map(|pending| pending.event.seq).collect();
+            let behind = behind.iter().map(|pending| DeliveryWrite::from(self.held(pending))).collect();
+            (behind, Passing::stream(passed))
+        } else {
+            (Vec::new(), Passing::retried(&row))
+        };
+        self.write_down(row, tried, &pending, behind, passing, ctx);
+    }
+
+    /// Those that waited behind an event of the stream that gets a row: they get one too, unless it holds up nobody.
+    fn hold_behind(&mut self, pending: &Pending, state: DeliveryState) -> Vec<Pending> {
+        if state == DeliveryState::Parked {
+            self.pass_on(pending);
+            return Vec::new();
+        }
+        let behind = self.order.as_mut().zip(pending.key).map(|(order, key)| order.failed(key));
+        behind.unwrap_or_default().iter().filter_map(|seq| self.waiting.remove(seq)).collect()
+    }
+
+    /// Everything stays as it is, until the owner says that the endpoint is back.
+    fn gone(&mut self, pending: Pending, retried: bool, ctx: &mut Context<Self>) {
+        let now = self.services.clock.now();
+        self.health.gone(now);
+        self.health_changed(&pending.event, ctx);
+        if retried {
+            self.retrying.ended(pending.event.seq);
+            self.retrying.look_by(now);
+        } else {
+            self.ready.push_front(pending);
+        }
+    }
+
+    /// What no key opens is not posted: it is shown among the parked.
+    fn unreadable(&mut self, pending: &Pending, earlier: Option<FailedDelivery>, ctx: &mut Context<Self>) {
+        tracing::error!(endpoint.id = %self.endpoint.id, event.id = %pending.event.id, "an event cannot be decrypted");
+        let new = earlier.is_none();
+        let row = earlier.unwrap_or_else(|| self.held(pending)).given_up("event_undecryptable");
+        let passing = if new {
+            self.posting -= 1;
+            self.pass_on(pending);
+            Passing::stream(vec![pending.event.seq])
+        } else {
+            Passing::retried(&row)
+        };
+        self.write_rows(vec![row.into()], passing, ctx);
+    }
+
+    /// The row with its try, and the rows of those that now have to wait behind it.
+    fn write_down(
+        &mut self,
+        row: FailedDelivery,
+        tried: Tried,
+        pending: &Pending,
+        behind: Vec<DeliveryWrite>,
+        passing: Passing,
+        ctx: &mut Context<Self>,
+    ) {
+        let (last_status, last_error) = tried.told();
+        let delivery = FailedDelivery { last_status, last_error, ..row };
+        let (keychain, owner) = (self.services.keychain.clone(), pending.event.business);
+        let sealing = async move {
+            let attempt = Some(tried.kept(&keychain, owner, delivery.id).await);
+            std::iter::once(DeliveryWrite { delivery, attempt }).chain(behind).collect()
+        };
+        ctx.spawn(sealing.into_actor(self).map(move |rows, this, ctx| this.write_rows(rows, passing, ctx)));
+    }
+}

@@ -1,0 +1,14 @@
+//! One table holds all days: rows are deleted and none are apart.
+
+use domain::clock::Timestamp;
+use domain::contracts::retention::Kept;
+use domain::contracts::store::Result;
+use sqlx::SqlitePool;
+
+pub(super) async fn prepare(_pool: &SqlitePool, _now: Timestamp) -> Result<()> {
+    Ok(())
+}
+
+pub(super) async fn drop_old(_pool: &SqlitePool, _kept: &Kept) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,2 @@
+-- On Postgres each day gets a partition of its own. Here one table holds all of them, and what is old is deleted a few
+-- rows at a time, in the order of the keys that exist. Nothing changes.

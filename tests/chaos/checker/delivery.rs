@@ -1,0 +1,85 @@
+//! Every event reaches every endpoint that wants it, and every end that the gateway decided is an event.
+
+use std::collections::HashSet;
+
+use super::{Found, Promise, View};
+use crate::history::EventKind;
+
+pub(super) fn check(view: &View<'_>, found: &mut Found) {
+    let known: HashSet<&str> = view.history.events.iter().map(|event| event.id.as_str()).collect();
+    for endpoint in view.history.endpoints.iter().filter(|endpoint| !endpoint.dead) {
+        let wanted =
+            view.history.events.iter().filter(|event| {
+                endpoint.business.as_ref().is_none_or(|business| *business == event.business)
+            });
+        for event in wanted.filter(|event| !endpoint.taken.contains_key(&event.id)) {
+            let what = format!("{} ({:?}) never reached {}", event.id, event.kind, endpoint.name);
+            found.add(Promise::EventsDelivered, what);
+        }
+        for stray in endpoint.taken.keys().filter(|id| !known.contains(id.as_str())) {
+            found.add(
+                Promise::EventsDelivered,
+                format!("{} was told {stray}, which is not kept", endpoint.name),
+            );
+        }
+    }
+    ends(view, found);
+}
+
+fn ends(view: &View<'_>, found: &mut Found) {
+    let own: HashSet<(&str, &str)> = view
+        .history
+        .events
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Status { message, word, own: true } => Some((message.as_str(), word.as_str())),
+            _ => None,
+        })
+        .collect();
+    for (ask, id, row) in view.accepted() {
+        let Some(row) = row else { continue };
+        let ended = row.timeline.iter().rev().find(|mark| {
+            ["failed", "expired", "cancelled"].contains(&mark.status.as_str()) && mark.reason.is_some()
+        });
+        if let Some(ended) = ended.filter(|ended| !own.contains(&(id, ended.status.as_str()))) {
+            let what = format!("nobody was told that {} ({id}) is {}", ask.tag, ended.status);
+            found.add(Promise::EventsDelivered, what);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::samples::{ID, found_by, good, mark};
+    use crate::history::Event;
+
+    #[test]
+    fn an_event_that_an_endpoint_never_took_is_caught() {
+        let mut history = good();
+        let event = history.events[0].id.clone();
+        history.endpoints[0].taken.remove(&event);
+        assert_eq!(found_by(check, &history), [Promise::EventsDelivered]);
+        history.endpoints[0].business = Some("another".to_owned());
+        assert_eq!(found_by(check, &history), []);
+    }
+
+    #[test]
+    fn an_event_that_is_not_kept_must_not_be_told() {
+        let mut history = good();
+        history.endpoints[0].taken.insert("evt_stray".to_owned(), 1);
+        assert_eq!(found_by(check, &history), [Promise::EventsDelivered]);
+    }
+
+    #[test]
+    fn an_end_of_our_own_decision_is_told() {
+        let mut history = good();
+        let row = history.rows.get_mut(ID).unwrap();
+        row.timeline.push(mark(9, "expired", None, Some("expired")));
+        assert_eq!(found_by(check, &history), [Promise::EventsDelivered]);
+        let kind = EventKind::Status { message: ID.to_owned(), word: "expired".to_owned(), own: true };
+        history.events.push(Event { id: "evt_end".to_owned(), kind, business: "duka".to_owned() });
+        history.endpoints[0].taken.insert("evt_end".to_owned(), 1);
+        assert_eq!(found_by(check, &history), []);
+    }
+}

@@ -1,0 +1,85 @@
+//! What is asked for, by the environment: `scripts/test` says it there.
+
+use std::env;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use crate::plan::Database;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) seeds: RangeInclusive<u64>,
+    /// Nothing: both.
+    pub(crate) database: Option<Database>,
+    pub(crate) seconds: u64,
+    /// Where results are kept and looked up; nothing keeps none.
+    pub(crate) results: Option<PathBuf>,
+    /// Run what has passed already, too.
+    pub(crate) again: bool,
+    /// Where what helps to understand a failure is put.
+    pub(crate) artifacts: PathBuf,
+}
+
+const USUAL: RangeInclusive<u64> = 1..=2;
+const FULL: RangeInclusive<u64> = 1..=8;
+const SECONDS: u64 = 30;
+
+impl Options {
+    pub(crate) fn of_environment() -> Self {
+        Self::read(|name| env::var(format!("GATEWAY_TEST_{name}")).ok())
+    }
+
+    fn read(get: impl Fn(&str) -> Option<String>) -> Self {
+        let usual = if get("FULL").is_some() { FULL } else { USUAL };
+        Self {
+            seeds: get("SEEDS").map_or(usual, |text| range(&text)),
+            database: get("SEEDS_DATABASE").map(|name| database(&name)),
+            seconds: get("SEEDS_SECONDS").map_or(SECONDS, |text| number(&text)),
+            results: get("SEEDS_RESULTS").map(PathBuf::from),
+            again: get("SEEDS_AGAIN").is_some(),
+            artifacts: get("ARTIFACTS").map_or_else(env::temp_dir, PathBuf::from),
+        }
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is not a whole number"))
+}
+
+/// `3..7`, both included; `3` is `3..3`.
+fn range(text: &str) -> RangeInclusive<u64> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let (first, last) = (number(first), number(last));
+    assert!(first <= last, "{text} is empty");
+    first..=last
+}
+
+fn database(name: &str) -> Database {
+    match name {
+        "sqlite" => Database::Sqlite,
+        "postgres" => Database::Postgres,
+        _ => panic!("{name:?} is neither sqlite nor postgres"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_seeds_unless_more_are_asked_for() {
+        let asked = |pairs: &[(&str, &str)]| {
+            let pairs: Vec<_> =
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Options::read(|name| {
+                pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            })
+        };
+        assert_eq!(asked(&[]).seeds, 1..=2);
+        assert_eq!(asked(&[("FULL", "1")]).seeds, 1..=8);
+        let given =
+            asked(&[("FULL", "1"), ("SEEDS", "3..7"), ("SEEDS_DATABASE", "sqlite"), ("SEEDS_SECONDS", "9")]);
+        assert_eq!((given.seeds, given.database, given.seconds), (3..=7, Some(Database::Sqlite), 9));
+        assert_eq!(asked(&[("SEEDS", "5")]).seeds, 5..=5);
+    }
+}
