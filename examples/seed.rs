@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Parser;
 use domain::business::NewBusiness;
 use domain::clock::Clock;
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
     let config = store::Config {
         write_connections: u32::try_from(AT_ONCE)?,
         acquire_timeout_ms: 60_000,
-        ..store::Config::with_url(options.store_url)
+        ..store::Config::with_url(unsynced(&options.store_url)?)
     };
     let store = store::open(&config).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -105,6 +105,15 @@ async fn main() -> anyhow::Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+/// The same server, where no commit waits for its disk: what a crash loses is seeded again.
+fn unsynced(store_url: &str) -> anyhow::Result<String> {
+    let mut url = Url::parse(store_url).map_err(|_| anyhow!("--store-url is not a URL"))?;
+    if url.scheme() != "sqlite" {
+        url.query_pairs_mut().append_pair("options", "-c synchronous_commit=off");
+    }
+    Ok(url.into())
 }
 
 impl Seeder {

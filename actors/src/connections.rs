@@ -17,10 +17,11 @@ pub(crate) async fn announce(
 ) -> Result<bool, StoreError> {
     let now = services.clock.now();
     let (to, reason) = (connection.status, connection.reason.as_deref());
+    // When it may try by itself is there by the time that somebody sees it suspended.
+    let probe: Option<Probe> = connection.sending.probe.filter(|_| to == ConnectionStatus::Suspended);
+    services.store.change_sending(connection.id, SendingChange::Probe(probe), now).await?;
     let moved = services.store.move_connection(connection.id, from, to, reason, now).await?;
     if moved {
-        let probe: Option<Probe> = connection.sending.probe.filter(|_| to == ConnectionStatus::Suspended);
-        services.store.change_sending(connection.id, SendingChange::Probe(probe), now).await?;
         services.directory.forget_business(connection.account, &connection.business_reference).await;
         emit(services, connection).await;
     }

@@ -19,6 +19,7 @@ use domain::recipient::Recipient;
 use domain::template::{Category, TemplateList};
 use serde::Serialize;
 
+use crate::breaker::BrokenApp;
 use crate::acceptance::{A_MOMENT, AcceptError, Acceptance, AcceptedMessage, Submission};
 use crate::connection::messages::{Cancel, Cancellation, Observation, Observe, Reload, Submit};
 use crate::endpoints::{self, Endpoints, Refresh, Replay, ReplayError, Replayed, RestAll, RetryNow};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::clock::Timestamp;
 use domain::connection::{Connection, ProviderName};
 use domain::contracts::provider::{Content, Update};
+use domain::contracts::retention::EVENTS_KEPT_AT_LEAST;
 use domain::contracts::store::{Batch, Quarantined};
 use domain::event::NewEvent;
 use domain::ids::BusinessKey;
@@ -14,7 +15,7 @@ use crate::hints::Hints;
 use crate::keychain::{SealError, column};
 use crate::metrics;
 use crate::services::Services;
-use crate::stream::Event;
+use crate::stream::OpenedEvent;
 use crate::supervisor::registry::Registry;
 use crate::tell::{Told, tell};
 use crate::templates::Gathered;
@@ -27,7 +28,7 @@ pub struct Ingested {
     pub new: u64,
     /// Heard before.
     pub known: u64,
-    /// About a number or account that is not ours.
+    /// About a number or account that is not ours, or of too long ago.
     pub quarantined: u64,
 }
 
@@ -64,10 +65,11 @@ pub(crate) async fn ingest(
     let mut templates = Gathered::default();
     let mut hints = Hints::default();
     // The events of the batch as endpoints need them, in its order.
-    let mut opened: Vec<Event> = Vec::new();
+    let mut opened: Vec<OpenedEvent> = Vec::new();
     for update in updates {
         let owners = services.directory.subject(&update.subject).await.map_err(IngestError::Store)?;
-        if owners.is_empty() {
+        if let Some(why) = no_place(&owners, &update, now) {
+            tracing::warn!(%provider, "{why}");
             batch.quarantine.push(quarantine(services, provider, update, now).await?);
             continue;
         }
@@ -103,6 +105,15 @@ pub(crate) async fn ingest(
     Ok(Ingested { new, known, quarantined })
 }
 
+/// Why news is set aside. Nobody can tell whether what is older than the events that are kept was heard before.
+fn no_place(owners: &[Arc<Connection>], update: &Update, now: Timestamp) -> Option<&'static str> {
+    if owners.is_empty() {
+        return Some("a webhook names a number or account that is not connected here");
+    }
+    (now.since(update.at) > EVENTS_KEPT_AT_LEAST)
+        .then_some("a webhook tells of what is too long ago to be new")
+}
+
 /// Who hears of a piece of news: a number has one owner, an account may be shared by several businesses, and each of
 /// them hears once, through a connection that lives if it has one.
 fn listeners(owners: &[Arc<Connection>]) -> Vec<&Arc<Connection>> {
@@ -118,7 +129,11 @@ fn listeners(owners: &[Arc<Connection>]) -> Vec<&Arc<Connection>> {
 }
 
 /// As it is kept, and as endpoints need it.
-async fn seal(services: &Services, owner: &Connection, told: Told) -> Result<(NewEvent, Event), SealError> {
+async fn seal(
+    services: &Services,
+    owner: &Connection,
+    told: Told,
+) -> Result<(NewEvent, OpenedEvent), SealError> {
     let body = services
         .keychain
         .seal(owner.business, told.id.uuid(), column::EVENT_BODY, told.text.as_bytes())
@@ -135,7 +150,7 @@ async fn seal(services: &Services, owner: &Connection, told: Told) -> Result<(Ne
         occurred_at: told.at,
         body,
     };
-    let plain = Event::untold(&event, &owner.business_reference, told.text);
+    let plain = OpenedEvent::untold(&event, &owner.business_reference, told.text);
     Ok((event, plain))
 }
 
@@ -147,7 +162,6 @@ async fn quarantine(
 ) -> Result<Quarantined, SealError> {
     let id = services.ids.next();
     let subject = update.subject.id().to_owned();
-    tracing::warn!(%provider, "a webhook names a number or account that is not connected here");
     let text = match update.content {
         Content::Message { message, .. } | Content::Echo { message, .. } => message,
         Content::Status(status) => status.object,

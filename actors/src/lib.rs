@@ -18,7 +18,7 @@
 //!
 //! Only this crate names actix. Decisions are plain functions on plain data: `connection/lanes`,
 //! `connection/retry`, `router/policy`, `supervisor/restart`, `tail`, `endpoints/schedule`, `endpoints/health`,
-//! `endpoints/order`.
+//! `endpoints/order`, `templates/schedule`.
 
 mod breaker;
 mod acceptance;

@@ -5,11 +5,18 @@ use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, g
 pub fn describe() {
     describe_histogram!("gateway_writer_batch_rows", "Rows in one commit of the writer");
     describe_counter!("gateway_messages_accepted_total", "Messages accepted, by how: queued or claimed");
+    describe_counter!(
+        "gateway_messages_refused_total",
+        "Messages not accepted, or not sent, for their recipient's sake"
+    );
     describe_counter!("gateway_posts_total", "Posts to providers, by outcome");
     describe_counter!("gateway_messages_resent_total", "Ambiguous messages sent again on proof");
     describe_counter!("gateway_updates_total", "Pieces of news out of webhooks: new, known or quarantined");
     describe_counter!("gateway_deliveries_total", "Deliveries of events to endpoints: taken or failed");
-    describe_counter!("gateway_endpoint_changes_total", "Endpoints that became active, failing, parked or gone");
+    describe_counter!(
+        "gateway_endpoint_changes_total",
+        "Endpoints that became active, failing, parked or gone"
+    );
     describe_gauge!("gateway_posts_in_flight", "Posts to providers under way");
     describe_gauge!("gateway_app_broken", "1 while an app counts as broken and nothing is sent through it");
     describe_counter!("gateway_connections_halted_total", "Connections that stopped sending, by reason");
@@ -24,6 +31,10 @@ pub(crate) fn batch(rows: usize) {
 
 pub(crate) fn accepted(how: &'static str) {
     counter!("gateway_messages_accepted_total", "how" => how).increment(1);
+}
+
+pub(crate) fn refused(reason: &'static str) {
+    counter!("gateway_messages_refused_total", "reason" => reason).increment(1);
 }
 
 pub(crate) fn posted(outcome: &'static str) {

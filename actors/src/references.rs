@@ -109,7 +109,7 @@ impl References {
     pub(crate) fn forget(&self, business: BusinessKey) {
         let mut generations = self.generations();
         let stays =
-            |_: &MessageId, said: &mut Entry| !said.as_ref().is_some_and(|said| said.business == business);
+            |_: &MessageId, said: &mut Entry| said.as_ref().is_none_or(|said| said.business != business);
         generations.young.retain(stays);
         generations.old.retain(stays);
     }

@@ -24,7 +24,7 @@ const MOST_BYTES: usize = 8 << 20;
 const LOOK_AFTER: usize = 1_024;
 
 /// An event with its body opened.
-pub(crate) struct Event {
+pub(crate) struct OpenedEvent {
     pub(crate) seq: i64,
     pub(crate) id: EventId,
     pub(crate) event_type: EventType,
@@ -40,13 +40,13 @@ pub(crate) struct Event {
     pub(crate) said: OnceLock<Option<Arc<Said>>>,
 }
 
-impl fmt::Debug for Event {
+impl fmt::Debug for OpenedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Event({}, {})", self.seq, self.event_type.as_str())
+        write!(f, "OpenedEvent({}, {})", self.seq, self.event_type.as_str())
     }
 }
 
-impl Event {
+impl OpenedEvent {
     /// One that is about to be committed.
     pub(crate) fn untold(event: &NewEvent, business_reference: &BusinessRef, body: String) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl News {
 
 #[derive(Debug)]
 struct State {
-    tail: Tail<Arc<Event>>,
+    tail: Tail<Arc<OpenedEvent>>,
     news: News,
     /// Told since every endpoint was last asked to look.
     unseen: usize,
@@ -161,7 +161,7 @@ impl Stream {
     }
 
     /// These were committed.
-    pub(crate) fn tell(&self, events: impl IntoIterator<Item = Event>) {
+    pub(crate) fn tell(&self, events: impl IntoIterator<Item = OpenedEvent>) {
         let mut state = self.state();
         for event in events {
             state.news.of.entry((event.account, event.business)).or_default().add(event.event_type);
@@ -192,8 +192,9 @@ impl Stream {
     }
 
     /// The events behind `read_to` that the endpoint wants, at most `limit`, as far as they are here.
-    pub(crate) fn after(&self, read_to: i64, limit: usize, endpoint: &Endpoint) -> Run<Arc<Event>> {
-        let wanted = |event: &Arc<Event>| endpoint.wants(event.account, event.business, event.event_type);
+    pub(crate) fn after(&self, read_to: i64, limit: usize, endpoint: &Endpoint) -> Run<Arc<OpenedEvent>> {
+        let wanted =
+            |event: &Arc<OpenedEvent>| endpoint.wants(event.account, event.business, event.event_type);
         self.state().tail.after(read_to, limit, wanted)
     }
 
@@ -238,8 +239,8 @@ mod tests {
         }
     }
 
-    fn event(seq: i64, account: i64, business: i64, event_type: EventType) -> Event {
-        Event {
+    fn event(seq: i64, account: i64, business: i64, event_type: EventType) -> OpenedEvent {
+        OpenedEvent {
             seq,
             id: EventId::from_uuid(Uuid::from_u128(2)),
             event_type,

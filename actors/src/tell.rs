@@ -27,7 +27,7 @@ pub(crate) struct Told {
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct Received<'a> {
     contact: Option<&'a Value>,
     message: &'a Value,
     metadata: &'a Value,
@@ -46,7 +46,7 @@ struct Other<'a> {
 }
 
 #[derive(Serialize)]
-struct Status<'a> {
+struct Reported<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     contact: Option<&'a Value>,
     metadata: &'a Value,
@@ -103,7 +103,7 @@ pub(crate) fn tell(update: &Update, owner: &Connection, ours: &Matched) -> Told 
     };
     match &update.content {
         Content::Message { key, message, contact, metadata } => {
-            let data = Message { contact: contact.as_ref(), message, metadata };
+            let data = Received { contact: contact.as_ref(), message, metadata };
             plain(EventType::MessageReceived, format!("message:{key}"), text(&data))
         }
         Content::Echo { key, message, metadata } => {
@@ -137,7 +137,7 @@ fn tell_status(
     };
     // A status of one member of a group says nothing about the message as a whole.
     let known = status.status.filter(|_| participant.is_empty() && message.is_some());
-    let data = Status {
+    let data = Reported {
         contact: status.contact.as_ref(),
         metadata: &status.metadata,
         provider_message_id: message.map(|_| provider_id.as_str()),

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use tokio::time::Duration;
 use url::Url;
 
+/// Statuses of a message that is going to be sent yet, or was perhaps sent just now.
+pub const ON_ITS_WAY: [&str; 4] = ["accepted", "sending", "retrying", "ambiguous"];
+
 #[derive(Debug, Clone)]
 pub struct Api {
     client: Client,

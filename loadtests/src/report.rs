@@ -33,8 +33,10 @@ pub struct Lives {
 /// All of these have to be nought.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Faults {
-    /// Accepted, but never at the sandbox.
+    /// Accepted, never at the sandbox, and not on their way either.
     pub messages_lost: u64,
+    /// On their way still when they were no longer waited for, such as those whose outcome is unknown.
+    pub messages_unfinished: u64,
     pub messages_sent_twice: u64,
     pub messages_failed: u64,
     pub events_lost: u64,
@@ -49,6 +51,7 @@ pub struct Faults {
 impl Faults {
     pub const fn is_clean(&self) -> bool {
         self.messages_lost == 0
+            && self.messages_unfinished == 0
             && self.messages_sent_twice == 0
             && self.messages_failed == 0
             && self.events_lost == 0

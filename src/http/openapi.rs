@@ -45,6 +45,8 @@ use super::error::Code;
         connections::list,
         connections::read,
         windows::read,
+        connections::change,
+        connections::resume,
         connections::disconnect,
         connections::reconnect,
         templates::list,

@@ -2,7 +2,6 @@
 //! where it leads may change, for connections that are made from then on.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,7 +25,7 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) address: SocketAddr,
-    target: Arc<Mutex<SocketAddr>>,
+    target: watch::Sender<SocketAddr>,
     mode: watch::Sender<Mode>,
     accepting: JoinHandle<()>,
 }
@@ -38,8 +37,8 @@ impl Line {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (mode, modes) = watch::channel(Mode::Pass);
-        let target = Arc::new(Mutex::new(target));
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&target), modes));
+        let (target, targets) = watch::channel(target);
+        let accepting = tokio::spawn(accept(listener, targets, modes));
         Ok(Self { address, target, mode, accepting })
     }
 
@@ -47,8 +46,10 @@ impl Line {
         self.mode.send_replace(mode);
     }
 
+    /// For new connections. Of those that stand, every second one is ended, so that its user comes to the new place
+    /// too, and every other one is let be.
     pub(crate) fn lead_to(&self, target: SocketAddr) {
-        *self.target.lock().expect("not poisoned") = target;
+        self.target.send_replace(target);
     }
 }
 
@@ -58,18 +59,25 @@ impl Drop for Line {
     }
 }
 
-async fn accept(listener: TcpListener, target: Arc<Mutex<SocketAddr>>, modes: watch::Receiver<Mode>) {
-    loop {
-        let Ok((near, _)) = listener.accept().await else {
-            tokio::time::sleep(TRY_AGAIN).await;
-            continue;
+async fn accept(listener: TcpListener, targets: watch::Receiver<SocketAddr>, modes: watch::Receiver<Mode>) {
+    for number in 0_u64.. {
+        let near = loop {
+            match listener.accept().await {
+                Ok((near, _)) => break near,
+                Err(_) => tokio::time::sleep(TRY_AGAIN).await,
+            }
         };
-        let target = *target.lock().expect("not poisoned");
-        tokio::spawn(carry(near, target, modes.clone()));
+        let stays = number % 2 == 0;
+        tokio::spawn(carry(near, targets.clone(), stays, modes.clone()));
     }
 }
 
-async fn carry(near: TcpStream, target: SocketAddr, mut modes: watch::Receiver<Mode>) {
+async fn carry(
+    near: TcpStream,
+    mut targets: watch::Receiver<SocketAddr>,
+    stays: bool,
+    mut modes: watch::Receiver<Mode>,
+) {
     let mode = *modes.borrow_and_update();
     match mode {
         Mode::Reset => return end_hard(near),
@@ -80,6 +88,7 @@ async fn carry(near: TcpStream, target: SocketAddr, mut modes: watch::Receiver<M
         }
         Mode::Pass | Mode::LoseAnswers => {}
     }
+    let target = *targets.borrow_and_update();
     let Ok(far) = TcpStream::connect(target).await else { return end_hard(near) };
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let (near_in, near_out) = near.into_split();
@@ -88,6 +97,7 @@ async fn carry(near: TcpStream, target: SocketAddr, mut modes: watch::Receiver<M
     tokio::select! {
         () = pass(near_in, far_out, modes.clone(), false) => {}
         () = pass(far_in, near_out, modes, true) => {}
+        _ = targets.changed(), if !stays => {}
     }
 }
 
@@ -132,6 +142,8 @@ fn end_hard(connection: TcpStream) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     /// Answers every byte with the same byte, and counts what it heard.
@@ -192,5 +204,27 @@ mod tests {
         line.set(Mode::Pass);
         assert!(hanging.await.unwrap().is_err());
         assert_eq!(*heard.lock().unwrap(), [1]);
+    }
+
+    #[tokio::test]
+    async fn of_the_standing_connections_every_second_one_moves() {
+        let ((first, _), (second, heard)) = (echo().await, echo().await);
+        let line = Line::to(first).await.unwrap();
+        let mut standing = Vec::new();
+        for byte in 0..4 {
+            let mut connection = TcpStream::connect(line.address).await.unwrap();
+            connection.write_u8(byte).await.unwrap();
+            assert_eq!(connection.read_u8().await.unwrap(), byte);
+            standing.push(connection);
+        }
+        line.lead_to(second);
+        assert_eq!(asked(&line, 9).await, Some(9));
+        assert_eq!(*heard.lock().unwrap(), [9]);
+        let mut alive = 0;
+        for mut connection in standing {
+            let _ = connection.write_u8(7).await;
+            alive += usize::from(connection.read_u8().await.is_ok());
+        }
+        assert_eq!(alive, 2);
     }
 }

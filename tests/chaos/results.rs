@@ -81,9 +81,10 @@ pub(crate) fn summary(database: Database, verdicts: &[Verdict], skipped: usize) 
         ("events", sum(|tally| tally.events).into()),
         ("processes of the gateway", sum(|tally| tally.processes).into()),
     ];
-    let table: String = rows.iter().map(|(name, value)| format!("  {name:<34}{value:>10}\n")).collect();
+    let table: Vec<String> = rows.iter().map(|(name, value)| format!("  {name:<34}{value:>10}")).collect();
+    let table = table.join("\n");
     let failed = if failed.is_empty() { String::new() } else { format!("  failed: {failed:?}\n") };
-    format!("seeded faults on {database}\n{table}{failed}")
+    format!("seeded faults on {database}\n{table}\n{failed}")
 }
 
 #[cfg(test)]

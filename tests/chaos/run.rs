@@ -16,6 +16,8 @@ use crate::{collect, customers, director};
 
 /// Beyond three times the wait for proof: a message that was refused several times waits up to 64 s and a fifth.
 const SLACK: Duration = Duration::from_secs(90);
+/// A mutant may never become quiet.
+const MUTANT_SLACK: Duration = Duration::ZERO;
 /// Clients stop repeating so long after the last trouble.
 const REPEAT_FOR: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(250);
@@ -48,7 +50,8 @@ pub(crate) struct Checked {
 /// Panics where the run itself cannot be carried out.
 pub(crate) async fn run(plan: Plan, mutant: Option<Mutant>) -> Checked {
     let (world, mut gateways) = World::build(plan, mutant).await;
-    let history = trouble(&world, &mut gateways).await;
+    let slack = if mutant.is_some() { MUTANT_SLACK } else { SLACK };
+    let history = trouble(&world, &mut gateways, slack).await;
     let log = std::fs::read(world.folder().join("gateway.log")).unwrap_or_default();
     world.receiver.stop().await;
     world.sandbox.stop().await;
@@ -56,7 +59,7 @@ pub(crate) async fn run(plan: Plan, mutant: Option<Mutant>) -> Checked {
     Checked { tally: tally(&history), violations, history, log }
 }
 
-async fn trouble(world: &World, gateways: &mut Gateways) -> History {
+async fn trouble(world: &World, gateways: &mut Gateways, slack: Duration) -> History {
     let (plan, api, control) = (&world.plan, world.api(), world.control());
     let mut inbound = customers::open_windows(&world.lanes, &control).await;
     let began = Instant::now();
@@ -68,7 +71,7 @@ async fn trouble(world: &World, gateways: &mut Gateways) -> History {
         customers::run(&world.lanes, &control, plan.seed, end),
     );
     inbound.extend(written);
-    calm_down(world).await;
+    calm_down(world, slack).await;
 
     let mut history = History {
         timers: plan.timers,
@@ -92,10 +95,9 @@ async fn trouble(world: &World, gateways: &mut Gateways) -> History {
 }
 
 /// Waits until every message has ended and every event was told, or time is over: then the checker says what is amiss.
-async fn calm_down(world: &World) {
-    let plan = &world.plan;
-    let deadline =
-        Instant::now() + Duration::from_secs(3 * plan.timers.settle_s + plan.timers.limit_s) + SLACK;
+async fn calm_down(world: &World, slack: Duration) {
+    let timers = world.plan.timers;
+    let deadline = Instant::now() + Duration::from_secs(3 * timers.settle_s + timers.limit_s) + slack;
     let api = world.api();
     while Instant::now() < deadline {
         let settled = collect::unsettled(&api).await.is_some_and(|left| left.is_empty());
@@ -104,7 +106,7 @@ async fn calm_down(world: &World) {
         }
         sleep(LOOK).await;
     }
-    let mut replayed = Instant::now() - REPLAY_EVERY;
+    let mut replayed: Option<Instant> = None;
     let mut events = collect::events(&api).await;
     while Instant::now() < deadline {
         let logs = world.endpoint_logs();
@@ -117,9 +119,9 @@ async fn calm_down(world: &World) {
         if told {
             return;
         }
-        if replayed.elapsed() >= REPLAY_EVERY {
+        if replayed.is_none_or(|at| at.elapsed() >= REPLAY_EVERY) {
             replay(world).await;
-            replayed = Instant::now();
+            replayed = Some(Instant::now());
             events = collect::events(&api).await;
         }
         sleep(LOOK).await;

@@ -1,5 +1,6 @@
 //! A series of seeds on one database, two runs at a time, and what became of each.
 
+use std::collections::HashSet;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(database: Database) {
     let kept =
         options.results.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let passed =
-        if options.again { Default::default() } else { results::passed(&kept, database, options.seconds) };
+        if options.again { HashSet::new() } else { results::passed(&kept, database, options.seconds) };
     let seeds: Vec<u64> = options.seeds.clone().filter(|seed| !passed.contains(seed)).collect();
     let skipped = options.seeds.clone().count() - seeds.len();
 
@@ -52,11 +53,6 @@ async fn one(plan: Plan, options: &Options) -> Verdict {
         results::append(path, &verdict).expect("the results can be written");
     }
     let Verdict { seed, database, tally, .. } = &verdict;
-    if std::env::var_os("CHAOS_KEEP").is_some() {
-        if let Ok(checked) = &checked {
-            let _ = run::keep(&options.artifacts, &plan, checked);
-        }
-    }
     if verdict.passed {
         say(&format!("seed {seed} on {database}: passed in {took_s} s, {tally:?}"));
     } else {

@@ -1,8 +1,10 @@
 //! An endpoint that does not take an event holds up nobody, and gets it later.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
@@ -100,6 +102,15 @@ fn text(n: usize) -> String {
     format!("{}{n:04}", if poison { "poison " } else { "" })
 }
 
+/// All contacts at a time, and each of them again.
+async fn everybody_writes(demo: &Demo, events: Range<usize>) {
+    for from in events.clone().step_by(CONTACTS) {
+        let round = (from..(from + CONTACTS).min(events.end))
+            .map(async |n| writes(demo, &contact(n), &text(n)).await);
+        join_all(round).await;
+    }
+}
+
 fn is_poison(post: &Post) -> bool {
     post.text().starts_with("poison")
 }
@@ -138,16 +149,12 @@ async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks
     let id = registered(&demo, &endpoint).await;
     registered(&demo, &json!({ "url": other.url, "events": ["message.received"] })).await;
 
-    for n in 0..EVENTS / 2 {
-        writes(&demo, &contact(n), &text(n)).await;
-    }
+    everybody_writes(&demo, 0..EVENTS / 2).await;
     other.has_taken(EVENTS / 2).await;
     let while_down = application.posts().len();
     assert!(while_down < EVENTS / 2, "a dead endpoint is not asked with every event: {while_down}");
     demo.kill_and_restart().await;
-    for n in EVENTS / 2..EVENTS {
-        writes(&demo, &contact(n), &text(n)).await;
-    }
+    everybody_writes(&demo, EVENTS / 2..EVENTS).await;
     eventually("the other endpoint has heard everything", Duration::from_secs(60), || async {
         let ids: BTreeSet<_> = other.taken().into_iter().map(|post| post.id).collect();
         if ids.len() == EVENTS { Ok(()) } else { Err(ids.len().to_string()) }

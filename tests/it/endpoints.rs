@@ -72,11 +72,17 @@ async fn a_dead_endpoint_is_parked_its_owner_hears_of_it_and_everything_goes_out
     assert!(seen["state_since"].is_string() && seen["enabled"] == true, "{seen}");
     let alert = eventually("the alert is heard", Duration::from_secs(10), || async {
         let posts = other.posts();
-        posts.into_iter().find(|post| post.body["type"] == "account.alert").ok_or_else(|| "no alert".to_owned())
+        posts
+            .into_iter()
+            .find(|post| post.body["type"] == "account.alert")
+            .ok_or_else(|| "no alert".to_owned())
     })
     .await;
     let told = &alert.body["data"];
-    assert_eq!((&told["field"], &told["business_id"]), (&json!("endpoint_parked"), &json!(demo.ready.business_id)));
+    assert_eq!(
+        (&told["field"], &told["business_id"]),
+        (&json!("endpoint_parked"), &json!(demo.ready.business_id))
+    );
     assert_eq!(told["value"]["endpoint_id"], parked["id"]);
     let posted = dead.posts().len();
     assert!(posted < 20, "{posted} posts to a dead endpoint");
@@ -124,7 +130,8 @@ async fn an_overloaded_endpoint_is_left_alone_for_as_long_as_it_asks() {
 }
 
 fn verified_by(post: &Post, secret: &Value) -> bool {
-    let webhook = standardwebhooks::Webhook::new(secret.as_str().expect("a secret")).expect("a usable secret");
+    let webhook =
+        standardwebhooks::Webhook::new(secret.as_str().expect("a secret")).expect("a usable secret");
     let timestamp = post.timestamp.parse().expect("a time");
     let expected = webhook.sign(&post.id, timestamp, &post.raw).expect("a signature");
     post.signatures.split(' ').any(|signature| signature == expected)
@@ -200,7 +207,12 @@ async fn what_was_delivered_is_kept_in_part_and_goes_out_once_more_when_asked_fo
     .await;
     assert_eq!(again["next"], Value::Null);
     let posts = receiver.was_posted(9).await;
-    let of = |posts: &[Post]| posts.iter().map(|post| (post.id.clone(), post.body["timestamp"].to_string())).collect::<BTreeSet<_>>();
+    let of = |posts: &[Post]| {
+        posts
+            .iter()
+            .map(|post| (post.id.clone(), post.body["timestamp"].to_string()))
+            .collect::<BTreeSet<_>>()
+    };
     assert_eq!(of(&posts[5..]), of(&first), "the same ids, the original times");
     for post in &posts[4..] {
         assert!(post.is_again(), "{}", post.body);

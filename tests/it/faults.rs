@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::api::text_message;
+use crate::support::api::{Answer, text_message};
 use crate::support::demo::Demo;
 
 /// Timers short enough for a test, long enough for a busy machine.
@@ -129,4 +130,41 @@ async fn order_to_one_recipient_survives_a_retry() {
         .map(|sent| sent["body"]["text"]["body"].as_str().unwrap())
         .collect();
     assert_eq!(arrived, ["number 0", "number 1", "number 2", "number 3", "number 4"]);
+}
+
+/// As a worker's queue repeats a job whose answer it did not like: with the same key each time.
+async fn job(demo: &Demo, key: &str, body: &Value) -> Answer {
+    let api = demo.api();
+    let request = api.request(Method::POST, "/v1/messages").header("Idempotency-Key", key).json(body);
+    api.send(request).await.expect("an answer")
+}
+
+/// Scenario A10: a job is tried three times, and once more beside itself, while the provider takes the message and
+/// drops the connection.
+#[actix_rt::test]
+async fn a10_a_job_that_is_repeated_is_sent_once_whether_or_not_the_outcome_becomes_known() {
+    let demo = Demo::start_with(&TIMERS).await;
+    for (to, heard) in [("+255712345678", true), ("+255712345679", false)] {
+        // Heard: the statuses come, a little later. Not heard: none of them ever does.
+        let webhooks = if heard { json!({ "delay_ms": [1500, 1500] }) } else { json!({ "drop": 1.0 }) };
+        let cut = json!({ "match": { "path": "messages", "to": to }, "times": 1, "do": { "cut": "after" } });
+        faults(&demo, json!({ "rules": [cut], "webhooks": webhooks })).await;
+        let body = text_message(&demo.ready.business_id, to, "your order");
+        let first = job(&demo, to, &body).await.expect(202);
+        let (second, beside) = tokio::join!(job(&demo, to, &body), job(&demo, to, &body));
+        for answer in [second, beside, job(&demo, to, &body).await] {
+            assert_eq!(answer.expect(202), first, "the same key has the same answer");
+        }
+        let other = text_message(&demo.ready.business_id, to, "another order");
+        assert_eq!(job(&demo, to, &other).await.expect(409)["code"], "idempotency_conflict");
+
+        let id = first["id"].as_str().unwrap();
+        demo.api().message_reaches(id, "ambiguous").await;
+        let message = demo.api().message_reaches(id, if heard { "read" } else { "failed" }).await;
+        assert!(message.to_string().contains("outcome_unknown"), "what was known when: {message}");
+        assert_eq!(statuses(&message).contains(&"sent"), heard, "{message}");
+        let sent = demo.sandbox().everything_sent().await;
+        let to_this = sent.iter().filter(|sent| sent["body"]["to"] == to).count();
+        assert_eq!(to_this, 1, "{sent:?}");
+    }
 }

@@ -18,6 +18,7 @@ mod portfolio;
 mod replays;
 mod settings;
 mod stats;
+mod statuses;
 mod support;
 mod windows;
 mod templates;

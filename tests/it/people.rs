@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use domain::Clock;
+use gateway_actors::SystemClock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::support::account::template;
 use crate::support::api::{Api, text_message};
 use crate::support::demo::Demo;
 use crate::support::endpoint::Endpoint;
@@ -57,7 +60,9 @@ async fn refused(api: &Api, message: &Value) -> Value {
 async fn who_is_opted_out_by_the_business_gets_nothing_until_it_is_lifted() {
     let demo = Demo::start().await;
     let (api, endpoint) = (demo.api(), Endpoint::start());
-    api.post("/v1/endpoints", &json!({ "url": endpoint.url, "events": ["contact.updated"] })).await.expect(201);
+    api.post("/v1/endpoints", &json!({ "url": endpoint.url, "events": ["contact.updated"] }))
+        .await
+        .expect(201);
     let path = opt_out_of(&demo, "0712%20000%20001");
     let set = api.put(&path, &json!({})).await.expect(200);
     assert_eq!((&set["phone"], &set["scope"], &set["source"]), (&json!(ASHA), &json!("all"), &json!("api")));
@@ -117,12 +122,39 @@ async fn what_people_choose_in_whatsapp_is_about_marketing() {
             "phone_number_id": demo.ready.phone_number_id });
         demo.sandbox().post("/control/change", &change).await.expect(200);
     };
-    choose("stop", 1_790_000_000).await;
+    let now = SystemClock.now().as_seconds();
+    choose("stop", now - 100).await;
     let opt_out = opted_out(&demo, ASHA).await;
     assert_eq!((&opt_out["scope"], &opt_out["source"]), (&json!("marketing"), &json!("user_preference")));
     refused(&demo.api(), &of_priority(&demo, ASHA, "bulk")).await;
-    choose("resume", 1_790_000_100).await;
+    choose("resume", now).await;
     opted_in(&demo, ASHA).await;
+}
+
+#[actix_rt::test]
+async fn who_wants_no_marketing_gets_no_marketing_template_and_who_is_withheld_it_gets_it_later() {
+    let demo = Demo::start().await;
+    let api = demo.api();
+    demo.has_template("offer", "MARKETING", "APPROVED").await;
+    let offer = |to: &str| template(&demo.ready.business_id, to, "offer", &["Asha", "karibu"]);
+    api.put(&opt_out_of(&demo, ASHA), &json!({ "scope": "marketing" })).await.expect(200);
+    refused(&api, &offer(ASHA)).await;
+
+    let juma = "+255712000002";
+    let rule = json!({ "rules": [{ "match": { "path": "messages", "to": juma }, "times": 1,
+        "do": { "error": { "code": 131_049 } } }] });
+    demo.sandbox().put("/control/faults", &rule).await.expect(200);
+    let id = api.post("/v1/messages", &offer(juma)).await.expect(202)["id"].as_str().unwrap().to_owned();
+    api.message_reaches(&id, "failed").await;
+    let answer = eventually("it is withheld", Duration::from_secs(20), || async {
+        let answer = api.post("/v1/messages", &offer(juma)).await;
+        if answer.status == 409 { Ok(answer) } else { Err(answer.text) }
+    })
+    .await;
+    let problem = answer.expect(409);
+    assert_eq!((&problem["code"], &problem["retryable"]), (&json!("recipient_capped"), &json!(true)));
+    assert!(problem["retry_after"].as_u64().unwrap() > 86_000, "{problem}");
+    api.post("/v1/messages", &of_priority(&demo, juma, "normal")).await.expect(202);
 }
 
 #[actix_rt::test]
@@ -131,7 +163,8 @@ async fn a_refusal_of_the_provider_for_marketing_is_an_opt_out() {
     let rule = json!({ "rules": [{ "match": { "path": "messages", "to": ASHA }, "times": 1,
         "do": { "error": { "code": 131_050 } } }] });
     demo.sandbox().put("/control/faults", &rule).await.expect(200);
-    let id = demo.api().post("/v1/messages", &of_priority(&demo, ASHA, "normal")).await.expect(202)["id"].clone();
+    let id =
+        demo.api().post("/v1/messages", &of_priority(&demo, ASHA, "normal")).await.expect(202)["id"].clone();
     let failed = demo.api().message_reaches(id.as_str().unwrap(), "failed").await;
     assert_eq!(failed["error"]["code"], 131_050, "{failed}");
     let opt_out = opted_out(&demo, ASHA).await;
@@ -158,8 +191,9 @@ async fn one_person_under_two_names_is_one_contact() {
     opted_out(&demo, "+255754000111").await;
     let changed = json!({ "messaging_product": "whatsapp",
         "metadata": { "phone_number_id": demo.ready.phone_number_id, "display_phone_number": "1" },
-        "user_id_update": [{ "detail": "x", "user_id": { "previous": user, "current": "TZ.2" }, "timestamp": 1_790_000_000 }] });
-    let change = json!({ "field": "user_id_update", "value": changed, "phone_number_id": demo.ready.phone_number_id });
+        "user_id_update": [{ "detail": "x", "user_id": { "previous": user, "current": "TZ.2" }, "timestamp": SystemClock.now().as_seconds() }] });
+    let change =
+        json!({ "field": "user_id_update", "value": changed, "phone_number_id": demo.ready.phone_number_id });
     demo.sandbox().post("/control/change", &change).await.expect(200);
     let opt_out = opted_out(&demo, "TZ.2").await;
     assert_eq!(opt_out["phone"], ASHA, "known by the number that it was first known by");

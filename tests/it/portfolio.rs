@@ -17,15 +17,7 @@ fn template(demo: &Demo, person: u32) -> Value {
 
 /// The platform tells the account's limit.
 async fn limit(demo: &Demo, people: u32) {
-    let state = demo.sandbox().get("/control/state").await.expect(200);
-    let businesses = state["businesses"].as_array().expect("a list");
-    let wabas = businesses.iter().flat_map(|business| business["wabas"].as_array().expect("a list"));
-    let waba = wabas
-        .into_iter()
-        .find(|waba| waba.to_string().contains(&demo.ready.phone_number_id))
-        .expect("our account")["id"]
-        .clone();
-    let change = json!({ "waba_id": waba, "field": "business_capability_update",
+    let change = json!({ "waba_id": demo.waba_id().await, "field": "business_capability_update",
         "value": { "max_daily_conversations_per_business": people, "max_phone_numbers_per_waba": 25 } });
     demo.sandbox().post("/control/change", &change).await.expect(200);
     eventually("the limit is heard", Duration::from_secs(20), || async {

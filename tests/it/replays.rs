@@ -13,7 +13,11 @@ async fn faults(demo: &Demo, rules: Value) {
 }
 
 async fn fails_with(demo: &Demo, code: i64, text: &str) -> Value {
-    faults(demo, json!([{ "match": { "path": "messages" }, "times": 1, "do": { "error": { "code": code } } }])).await;
+    faults(
+        demo,
+        json!([{ "match": { "path": "messages" }, "times": 1, "do": { "error": { "code": code } } }]),
+    )
+    .await;
     let mut message = text_message(&demo.ready.business_id, ASHA, text);
     message["client_ref"] = json!(format!("ref-{text}"));
     let id = demo.api().post("/v1/messages", &message).await.expect(202)["id"].as_str().unwrap().to_owned();
@@ -33,7 +37,11 @@ async fn a_replay_is_a_new_message_that_names_the_old_one() {
     let demo = Demo::start().await;
     let api = demo.api();
     let failed = fails_with(&demo, 131_008, "once more").await;
-    assert_eq!((&failed["reason"], &failed["retryable"]), (&json!("rejected"), &json!(true)), "{failed}");
+    assert_eq!(
+        (&failed["reason"], &failed["retryable"]),
+        (&json!("misconfigured"), &json!(true)),
+        "{failed}"
+    );
     assert_eq!(failed["error"]["code"], 131_008);
 
     let old = id_of(&failed);
@@ -45,7 +53,11 @@ async fn a_replay_is_a_new_message_that_names_the_old_one() {
     let old_one = api.get(&format!("/v1/messages/{old}")).await.expect(200);
     assert_eq!((&old_one["status"], &old_one["replayed_as"]), (&json!("failed"), &accepted["id"]));
     let sent = demo.sandbox().everything_sent().await;
-    let texts: Vec<_> = sent.iter().filter(|post| post["outcome"] == "accepted").map(|post| &post["body"]["text"]["body"]).collect();
+    let texts: Vec<_> = sent
+        .iter()
+        .filter(|post| post["outcome"] == "accepted")
+        .map(|post| &post["body"]["text"]["body"])
+        .collect();
     assert_eq!(texts, ["once more"]);
 
     let again = replay(&demo, old, json!({})).await.expect(409);
@@ -61,8 +73,11 @@ async fn parallel_replays_make_one_message() {
     let failed = fails_with(&demo, 131_008, "once").await;
     let asked = (0..6).map(|_| replay(&demo, id_of(&failed), json!({})));
     let answers = futures_util::future::join_all(asked).await;
-    let mut made: Vec<_> =
-        answers.iter().filter(|answer| answer.status == 202).map(|answer| answer.json()["id"].clone()).collect();
+    let mut made: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 202)
+        .map(|answer| answer.json()["id"].clone())
+        .collect();
     assert!(!made.is_empty());
     made.dedup();
     assert_eq!(made.len(), 1, "{answers:?}");
@@ -83,16 +98,17 @@ async fn what_the_platform_withheld_is_not_asked_again_the_same_day() {
 #[actix_rt::test]
 async fn a_failure_that_a_webhook_reported_tells_its_reason() {
     let demo = Demo::start().await;
-    demo.sandbox()
-        .put("/control/limits", &json!({ "service_window": true }))
-        .await
-        .expect(200);
+    demo.sandbox().put("/control/limits", &json!({ "service_window": true })).await.expect(200);
     let message = text_message(&demo.ready.business_id, ASHA, "outside");
     let id = demo.api().post("/v1/messages", &message).await.expect(202)["id"].as_str().unwrap().to_owned();
     let failed = demo.api().message_reaches(&id, "failed").await;
-    assert_eq!((&failed["reason"], &failed["error"]["code"]), (&json!("reported_by_provider"), &json!(131_047)), "{failed}");
+    assert_eq!(
+        (&failed["reason"], &failed["error"]["code"]),
+        (&json!("reported_failed"), &json!(131_047)),
+        "{failed}"
+    );
     assert!(failed["error"]["message"].is_string(), "{failed}");
-    let listed = demo.api().get("/v1/messages?status=failed").await.expect(200);
+    let listed = demo.api().get("/v1/messages?status=failed&reason=reported_failed").await.expect(200);
     assert_eq!(listed["data"][0]["error"]["code"], 131_047, "{listed}");
     assert_eq!(listed["data"].as_array().unwrap().len(), 1);
 }
@@ -123,7 +139,7 @@ async fn many_are_replayed_by_their_filter_and_never_twice() {
     for n in 0..5 {
         ids.push(id_of(&fails_with(&demo, 131_008, &format!("n{n}")).await).to_owned());
     }
-    let listed = demo.api().get("/v1/messages?status=failed&reason=rejected&limit=2").await.expect(200);
+    let listed = demo.api().get("/v1/messages?status=failed&reason=misconfigured&limit=2").await.expect(200);
     assert_eq!(listed["data"].as_array().unwrap().len(), 2);
     assert!(listed["next"].is_string());
 
@@ -137,7 +153,8 @@ async fn many_are_replayed_by_their_filter_and_never_twice() {
         assert!(ids.contains(&line["id"].as_str().unwrap().to_owned()));
         demo.api().message_reaches(line["replayed_as"].as_str().expect("a new one"), "read").await;
     }
-    let again = demo.api().post("/v1/messages/replay", &json!({ "business_id": demo.ready.business_id })).await;
+    let again =
+        demo.api().post("/v1/messages/replay", &json!({ "business_id": demo.ready.business_id })).await;
     assert_eq!(again.expect(200)["data"], json!([]));
     let arrived = demo.sandbox().everything_sent().await;
     assert_eq!(arrived.iter().filter(|post| post["outcome"] == "accepted").count(), 5);

@@ -30,7 +30,8 @@ async fn everything_that_happened_is_counted_once_also_across_a_kill() {
     let types = stats(&demo, "group_by=type").await;
     let of = |kind: Value| {
         let groups = types["data"].as_array().unwrap();
-        groups.iter().find(|group| group["type"] == kind).unwrap_or_else(|| panic!("{types}"))["counters"].clone()
+        groups.iter().find(|group| group["type"] == kind).unwrap_or_else(|| panic!("{types}"))["counters"]
+            .clone()
     };
     assert_eq!((&of(json!("text"))["read"], &of(json!(""))["inbound"]), (&json!(3), &json!(1)));
     let hours = stats(&demo, "group_by=hour").await;

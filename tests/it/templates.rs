@@ -36,7 +36,8 @@ impl Stage {
     async fn start() -> Self {
         let demo = Demo::start().await;
         let state = demo.sandbox().get("/control/state").await.expect(200);
-        let wabas = state["businesses"].as_array().unwrap().iter().flat_map(|b| b["wabas"].as_array().unwrap());
+        let wabas =
+            state["businesses"].as_array().unwrap().iter().flat_map(|b| b["wabas"].as_array().unwrap());
         let is_ours = |waba: &&Value| {
             let numbers = waba["numbers"].as_array().unwrap();
             numbers.iter().any(|number| number["id"] == demo.ready.phone_number_id.as_str())

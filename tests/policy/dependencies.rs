@@ -31,7 +31,7 @@ const WRAPPED_BY: &[(&str, &[&str])] = &[
     ("deadpool-redis", &["coordination"]),
     ("aes-gcm", &["vault"]),
     ("actix", &["gateway-actors"]),
-    ("governor", &["gateway-actors"]),
+    ("governor", &["gateway-actors", "providers"]),
     ("actix-web", &["gateway", "sandbox", "loadtests"]),
     ("reqwest", &["gateway", "providers", "sandbox", "loadtests"]),
 ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use domain::clock::Timestamp;
+use domain::contracts::store::Batch;
 use domain::ids::ConnectionId;
 use tokio::sync::oneshot;
 
@@ -109,7 +110,7 @@ impl Connection {
     }
 
     /// Reads the connection, and at the start what is on its way; until that is done no message is handled.
-    fn load(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn load(&mut self, ctx: &mut Context<Self>) {
         let (services, id) = (self.services.clone(), self.id);
         let (first, after_failure) = (self.opened.is_none(), self.after_failure);
         let loading = async move {
@@ -119,7 +120,7 @@ impl Connection {
             }
             if after_failure {
                 // What the earlier actor handed to the writer is written before the rows are read.
-                services.writer.write(Default::default()).await.map_err(|_| LoadError::Writer)?;
+                services.writer.write(Batch::default()).await.map_err(|_| LoadError::Writer)?;
             }
             Ok::<_, LoadError>((opened, Some(Begun::read(&services, id).await?)))
         };
@@ -168,7 +169,7 @@ impl Connection {
     /// After anything changed: look when to look again, finish a drain.
     fn settle_down(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
-        let idle = self.lanes.is_idle(now.plus(SOON));
+        let idle = self.is_idle(now);
         self.work.ambiguous.store(self.lanes.ambiguous_count(), Ordering::Release);
         self.work.listening.store(self.lanes.listening(), Ordering::Release);
         self.work.messages.store(usize::from(!idle), Ordering::Release);
@@ -211,9 +212,17 @@ impl Connection {
         self.timer = Some((at, handle));
     }
 
+    /// Nothing to do soon: it need not be in memory.
+    fn is_idle(&self, now: Timestamp) -> bool {
+        let soon = now.plus(SOON);
+        self.lanes.is_idle(soon)
+            && self.tally.next_expiry().is_none_or(|at| at > soon)
+            && !self.halt.is_passing()
+    }
+
     fn look(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
-        if self.lanes.is_idle(now.plus(SOON)) {
+        if self.is_idle(now) {
             let idle_after = Duration::from_secs(self.services.config.idle_after_s);
             if now.since(self.idle_since) >= idle_after {
                 // Whether it may go is for the supervisor to say: somebody may be writing to it just now.

@@ -28,7 +28,7 @@ impl Caution {
     }
 
     /// Posts that may be under way at once, of so many otherwise.
-    pub const fn at_once(&self, most: usize) -> usize {
+    pub const fn at_once(self, most: usize) -> usize {
         if self.in_a_row >= TROUBLE { 1 } else { most }
     }
 }

@@ -68,11 +68,17 @@ impl Halt {
     #[must_use]
     pub const fn reloaded(self, stored: Self) -> Self {
         match (self, stored) {
-            // What is not written down goes on, and a try under way is not forgotten.
-            (Self::Brief { .. } | Self::Grace { .. }, Self::None) => self,
+            // What is not written down goes on, and a try under way is not forgotten. Errors that were being watched
+            // may have been those of an older token.
+            (Self::Brief { .. }, Self::None) => self,
             (Self::Blocked { .. }, Self::Blocked { .. }) => self,
             (_, stored) => stored,
         }
+    }
+
+    /// Something follows by itself, also when no message waits.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Brief { .. } | Self::Grace { .. })
     }
 
     pub const fn probe(&self) -> Option<Probe> {
@@ -288,7 +294,7 @@ mod tests {
                     4 => { halt.waited(flag, now); }
                     _ => if halt.waits_until(now).is_none() { halt.posts() },
                 }
-                now = now.plus(Duration::from_secs(60));
+                now = now.plus(Duration::from_mins(1));
                 if let Some(until) = halt.waits_until(now) {
                     prop_assert!(until.since(now) <= LONGEST_PROBE);
                 } else {

@@ -192,11 +192,14 @@ impl Connection {
         self.opened =
             Some(Arc::new(Opened { connection: Arc::clone(&connection), ..(**opened).clone() }));
         let services = self.services.clone();
-        let moving = async move {
-            if let Err(error) = crate::connections::announce(&services, &connection, from).await {
-                tracing::error!(connection.id = %connection.id, %error, "the status of a connection could not be written");
+        let moving = async move { crate::connections::announce(&services, &connection, from).await };
+        ctx.spawn(moving.into_actor(self).map(|moved, this, ctx| match moved {
+            Ok(true) => {}
+            // Somebody else moved it at the same moment: what they wrote is in force.
+            Ok(false) => this.load(ctx),
+            Err(error) => {
+                tracing::error!(connection.id = %this.id, %error, "the status of a connection could not be written");
             }
-        };
-        ctx.spawn(moving.into_actor(self).map(|(), _, _| ()));
+        }));
     }
 }

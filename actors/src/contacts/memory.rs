@@ -162,6 +162,7 @@ impl Memory {
                 let some = reading.waiting.len().min(MOST_AT_ONCE);
                 if some == 0 {
                     reading.running = false;
+                    // Who asks from now on begins a reading of their own, whose end is not ours.
                     std::mem::forget(ending);
                     return;
                 }
@@ -181,11 +182,13 @@ impl Memory {
                 found.map_err(|error| Unreadable(Arc::new(error)))
             };
             for (place, tell) in asked {
-                let answer = found
-                    .clone()
-                    .map(|found| places.binary_search(&place).ok().and_then(|at| found[at].clone()));
-                // Learnt meanwhile, and so newer.
-                let answer = answer.map(|known| self.remembered(place).unwrap_or(known));
+                let answer = match &found {
+                    // What was learnt meanwhile is newer.
+                    Ok(found) => Ok(self.remembered(place).unwrap_or_else(|| {
+                        places.binary_search(&place).ok().and_then(|at| found[at].clone())
+                    })),
+                    Err(error) => Err(error.clone()),
+                };
                 let _ = tell.send(answer);
             }
         }
@@ -229,16 +232,16 @@ mod tests {
 
     /// Rows that can be changed, and read only when a test allows it.
     struct Rows {
-        rows: Mutex<HashMap<ContactKey, Contact>>,
+        kept: Mutex<HashMap<ContactKey, Contact>>,
         asked: Mutex<Vec<Vec<ContactKey>>>,
         allowed: Semaphore,
     }
 
     impl Rows {
         fn with(allowed: usize, rows: &[(&str, Contact)]) -> Arc<Self> {
-            let rows = rows.iter().map(|(name, contact)| (key(name), contact.clone())).collect();
+            let kept = rows.iter().map(|(name, contact)| (key(name), contact.clone())).collect();
             Arc::new(Self {
-                rows: Mutex::new(rows),
+                kept: Mutex::new(kept),
                 asked: Mutex::default(),
                 allowed: Semaphore::new(allowed),
             })
@@ -250,7 +253,7 @@ mod tests {
                 let rows = Arc::clone(&rows);
                 Box::pin(async move {
                     let keys: Vec<ContactKey> = places.iter().map(|place| place.1).collect();
-                    let found = keys.iter().map(|key| rows.rows.lock().unwrap().get(key).cloned()).collect();
+                    let found = keys.iter().map(|key| rows.kept.lock().unwrap().get(key).cloned()).collect();
                     rows.asked.lock().unwrap().push(keys);
                     rows.allowed.acquire().await.unwrap().forget();
                     Ok(found)
@@ -338,7 +341,7 @@ mod tests {
         let memory = rows.memory();
         assert!(find(&memory, USER).await.is_none() && find(&memory, PHONE).await.is_none());
         let person = Contact { canonical: Some(alias(PHONE)), ..Contact::stranger(key(PHONE)) };
-        rows.rows.lock().unwrap().extend([(key(PHONE), person.clone()), (key(USER), person)]);
+        rows.kept.lock().unwrap().extend([(key(PHONE), person.clone()), (key(USER), person)]);
         let news = ContactNews::SameAs(alias(PHONE));
         memory.learnt(&[ContactChange { business: DUKA, alias: alias(USER), news }]);
         assert_eq!(find(&memory, USER).await.unwrap().key, key(PHONE));

@@ -26,6 +26,7 @@ use domain::news::MessagingLimit;
 use domain::recipient::Recipient;
 use moka::future::Cache;
 
+use crate::metrics;
 pub(crate) use learn::{LearnError, Lessons, hear_answer};
 use listening::Heartbeat;
 pub(crate) use memory::Unreadable;
@@ -121,11 +122,14 @@ impl Contacts {
         let listening = self.listening(connection.id).await?;
         match self.decide(&asked, known.as_deref(), listening) {
             Ok(()) => Ok(admitted),
-            Err(refusal) => {
-                let retry_after = refusal.until().map(|until| until.since(self.clock.now()));
-                Err(NotAdmitted::Refused { refusal, retry_after })
-            }
+            Err(refusal) => Err(self.refused(refusal)),
         }
+    }
+
+    fn refused(&self, refusal: Refusal) -> NotAdmitted {
+        metrics::refused(refusal.as_str());
+        let retry_after = refusal.until().map(|until| until.since(self.clock.now()));
+        NotAdmitted::Refused { refusal, retry_after }
     }
 
     /// Whether a message that was accepted some time ago may go now. What cannot be asked now is no reason against it.

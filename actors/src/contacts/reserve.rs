@@ -76,10 +76,7 @@ impl Contacts {
                     news: ContactNews::Reached { portfolio: portfolio.to_owned(), counted },
                 }),
             }),
-            Err(until) => {
-                let refusal = Refusal::DailyCapReached { until };
-                Err(NotAdmitted::Refused { refusal, retry_after: Some(until.since(now)) })
-            }
+            Err(until) => Err(self.refused(Refusal::DailyCapReached { until })),
         }
     }
 }

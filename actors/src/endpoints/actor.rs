@@ -23,7 +23,7 @@ use super::samples::Samples;
 use super::target::Target;
 use crate::keychain::SealError;
 use crate::services::Services;
-use crate::stream::Event;
+use crate::stream::OpenedEvent;
 
 /// Events that an ordered endpoint has in memory, for each post that may be under way: some wait for others.
 const WINDOW: usize = 8;
@@ -64,7 +64,7 @@ pub(crate) struct EndpointActor {
 
 /// An event of the stream on its way.
 pub(super) struct Pending {
-    pub(super) event: Arc<Event>,
+    pub(super) event: Arc<OpenedEvent>,
     pub(super) key: Option<OrderKey>,
 }
 
@@ -171,17 +171,18 @@ impl EndpointActor {
             Permit::Everything => {
                 self.read(self.window(), ctx);
                 self.post_ready(self.budget(), ctx);
-                self.retry(now, ctx);
+                self.retry(self.budget(), now, ctx);
             }
-            // Nothing beside it. One of the stream, so that it is another one each time.
-            Permit::One if self.is_quiet() => {
+            Permit::One { again_from } if self.is_quiet() => {
                 self.read(1, ctx);
                 self.post_ready(1, ctx);
-                if self.is_quiet() {
-                    self.retry_one(ctx);
+                match again_from {
+                    _ if !self.is_quiet() => {}
+                    Some(from) => self.wake_at(from, ctx),
+                    None => self.retry(1, now, ctx),
                 }
             }
-            Permit::One | Permit::Nothing { until: None } => {}
+            Permit::One { .. } | Permit::Nothing { until: None } => {}
             Permit::Nothing { until: Some(until) } => self.wake_at(until, ctx),
         }
     }

@@ -10,7 +10,7 @@ use domain::contracts::store::Batch;
 
 use crate::keychain::column;
 use crate::services::Services;
-use crate::stream::Event;
+use crate::stream::OpenedEvent;
 
 /// What happened, in one word for the `field` of the alert.
 const fn field(health: EndpointHealth) -> &'static str {
@@ -26,7 +26,7 @@ pub(super) async fn tell(
     services: &Services,
     endpoint: EndpointId,
     health: EndpointHealth,
-    shown_by: &Event,
+    shown_by: &OpenedEvent,
 ) {
     let now = services.clock.now();
     let field = field(health);
@@ -60,7 +60,7 @@ pub(super) async fn tell(
             services.news.send_replace(());
         }
         Err(error) => {
-            tracing::warn!(endpoint.id = %endpoint, %error, "an alert about an endpoint could not be written")
+            tracing::warn!(endpoint.id = %endpoint, %error, "an alert about an endpoint could not be written");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::alert;
 use super::samples::Sample;
 use crate::metrics;
 use crate::services::Services;
-use crate::stream::Event;
+use crate::stream::OpenedEvent;
 
 /// How often the cursor is written down while events are delivered …
 const SAVE: Duration = Duration::from_millis(250);
@@ -113,7 +113,7 @@ impl EndpointActor {
     }
 
     /// It took one: everything that failed meanwhile goes again, at once and as fast as it may.
-    pub(super) fn recovered(&mut self, event: &Arc<Event>, ctx: &mut Context<Self>) {
+    pub(super) fn recovered(&mut self, event: &Arc<OpenedEvent>, ctx: &mut Context<Self>) {
         self.again_to = self.again_to.max(self.services.stream.end());
         self.health_changed(event, ctx);
         let (store, id, now) =
@@ -129,7 +129,7 @@ impl EndpointActor {
     }
 
     /// Written down, counted, and told to the owner where he can do something about it.
-    pub(super) fn health_changed(&mut self, event: &Arc<Event>, ctx: &mut Context<Self>) {
+    pub(super) fn health_changed(&mut self, event: &Arc<OpenedEvent>, ctx: &mut Context<Self>) {
         let health = self.health.state();
         let before = std::mem::replace(&mut self.endpoint.health, health);
         metrics::endpoint_is(health.as_str());

@@ -215,7 +215,7 @@ mod tests {
             let mut world = World::default();
             for (what, which, taken) in steps {
                 match what {
-                    0 | 1 => world.offer(which as i64 % 4),
+                    0 | 1 => world.offer(i64::try_from(which).unwrap() % 4),
                     2 => world.end(which, taken),
                     _ => world.retry(which),
                 }
@@ -231,7 +231,7 @@ mod tests {
                 world.end(0, true);
                 world.retry(0);
             }
-            prop_assert_eq!(world.ended.len() as i64, world.next, "nothing stays behind");
+            prop_assert_eq!(i64::try_from(world.ended.len()).unwrap(), world.next, "nothing stays behind");
             prop_assert!(world.order.lanes.is_empty());
             for key in 0..4 {
                 let of_key: Vec<_> = world.ended.iter().filter(|seq| world.key_of[seq] == OrderKey(key)).collect();

@@ -8,7 +8,7 @@ use domain::ids::{BusinessRef, ConnectionId, MessageId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::stream::Event;
+use crate::stream::OpenedEvent;
 
 /// What stands around the kept members of `data`.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ struct Envelope<'a> {
 pub struct NotAnObject;
 
 /// `again`: the event was offered before, or had to wait until the endpoint took events again.
-pub(super) fn standard(event: &Event, again: bool) -> Result<Vec<u8>, NotAnObject> {
+pub(super) fn standard(event: &OpenedEvent, again: bool) -> Result<Vec<u8>, NotAnObject> {
     let said = event.said.get().and_then(Option::as_deref);
     let envelope = Envelope {
         event_type: event.event_type,
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn delivered(kept: &str, again: bool) -> Value {
-        let event = Event::read(stored(), Some(kept.as_bytes().to_vec().into()));
+        let event = OpenedEvent::read(stored(), Some(kept.as_bytes().to_vec().into()));
         let body = standard(&event, again).unwrap();
         let listed = listed(&stored(), kept.as_bytes()).unwrap();
         let (mut body, listed): (Value, Value) =
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_message_without_a_word_of_its_caller_carries_none() {
         let event = StoredEvent { client_ref: None, opaque: None, ..stored() };
-        let event = Event::read(event, Some(br#"{"status":{"id":"x"}}"#.to_vec().into()));
+        let event = OpenedEvent::read(event, Some(br#"{"status":{"id":"x"}}"#.to_vec().into()));
         assert_eq!(event.said.get(), Some(&None::<std::sync::Arc<Said>>));
         let body: Value = serde_json::from_slice(&standard(&event, false).unwrap()).unwrap();
         assert!(body["data"].get("client_ref").is_none());
@@ -186,9 +186,9 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         for kept in ["[1]", "", "{", "null"] {
-            let event = Event::read(stored(), Some(kept.as_bytes().to_vec().into()));
+            let event = OpenedEvent::read(stored(), Some(kept.as_bytes().to_vec().into()));
             assert!(standard(&event, false).is_err(), "{kept}");
         }
-        assert!(standard(&Event::read(stored(), None), false).is_err());
+        assert!(standard(&OpenedEvent::read(stored(), None), false).is_err());
     }
 }

@@ -10,6 +10,7 @@ use domain::contracts::deliveries::DeliveryWrite;
 use domain::endpoint::{DeliveryAttempt, DeliveryState, FailedDelivery};
 
 use super::actor::{EndpointActor, Pending};
+use super::health::Which;
 use super::keeping::Passing;
 use super::payload;
 use super::samples::Sample;
@@ -41,7 +42,7 @@ impl Tried {
 
     /// The answer is sealed, since it may repeat what it was sent. One that cannot be sealed is not kept.
     pub(super) async fn kept(
-        self,
+        &self,
         keychain: &Keychain,
         owner: domain::BusinessKey,
         delivery: uuid::Uuid,
@@ -89,19 +90,29 @@ impl EndpointActor {
             body,
         };
         let (deliver, clock) = (Arc::clone(&self.deliver), Arc::clone(&self.services.clock));
+        let (keychain, ids) = (self.services.keychain.clone(), self.services.ids.clone());
         let posting = async move {
             let begun = clock.boottime();
             let outcome = deliver.deliver(request).await;
-            (Tried { at, latency: clock.boottime().saturating_sub(begun), outcome }, pending, earlier)
+            let tried = Tried { at, latency: clock.boottime().saturating_sub(begun), outcome };
+            // Before its outcome is known to anybody, since rows of one contact are written in their order.
+            let kept = if earlier.is_some() || !tried.outcome.taken() {
+                let id = earlier.as_ref().map_or_else(|| ids.next(), |earlier| earlier.id);
+                Some((id, tried.kept(&keychain, pending.event.business, id).await))
+            } else {
+                None
+            };
+            (tried, kept, pending, earlier)
         };
-        ctx.spawn(posting.into_actor(self).map(|(tried, pending, earlier), this, ctx| {
-            this.ended(tried, pending, earlier, ctx);
+        ctx.spawn(posting.into_actor(self).map(|(tried, kept, pending, earlier), this, ctx| {
+            this.ended(tried, kept, pending, earlier, ctx);
         }));
     }
 
     fn ended(
         &mut self,
         tried: Tried,
+        kept: Option<Kept>,
         pending: Pending,
         earlier: Option<FailedDelivery>,
         ctx: &mut Context<Self>,
@@ -114,19 +125,19 @@ impl EndpointActor {
         if taken && self.health.taken() {
             self.recovered(&pending.event, ctx);
         }
-        match (&tried.outcome, earlier) {
-            (_, None) if taken => self.taken(tried, &pending, ctx),
-            (_, Some(earlier)) if taken => {
-                let attempts = earlier.attempts + 1;
+        match (kept, &tried.outcome) {
+            (None, _) => self.taken(tried, &pending, ctx),
+            (Some(kept), outcome) if outcome.taken() => {
+                let row = earlier.unwrap_or_else(|| self.held(&pending));
                 let state = DeliveryState::Delivered;
-                let row = FailedDelivery { attempts, state, next_at: tried.at, ..earlier };
+                let row = FailedDelivery { attempts: row.attempts + 1, state, next_at: tried.at, ..row };
                 let passing = Passing::retried(&row);
-                self.write_down(row, tried, &pending, Vec::new(), passing, ctx);
+                self.write_rows(vec![with_try(&row, kept)], passing, ctx);
             }
-            (DeliveryOutcome::Answered(Answer { status: GONE, .. }), earlier) => {
+            (_, DeliveryOutcome::Answered(Answer { status: GONE, .. })) => {
                 self.gone(pending, earlier.is_some(), ctx);
             }
-            (_, earlier) => self.failed(tried, pending, earlier, ctx),
+            (Some(kept), _) => self.failed(&tried, kept, &pending, earlier, ctx),
         }
         self.pump(ctx);
     }
@@ -150,8 +161,9 @@ impl EndpointActor {
 
     fn failed(
         &mut self,
-        tried: Tried,
-        pending: Pending,
+        tried: &Tried,
+        kept: Kept,
+        pending: &Pending,
         earlier: Option<FailedDelivery>,
         ctx: &mut Context<Self>,
     ) {
@@ -163,23 +175,25 @@ impl EndpointActor {
             DeliveryOutcome::NoAnswer { .. } => None,
         };
         let alone = retry_after.map(|wait| now.plus(wait));
-        if self.health.failed(now, alone, config, services.jitter()) {
+        let new = earlier.is_none();
+        let which = if new { Which::New } else { Which::Again };
+        if self.health.failed(which, now, alone, config, services.jitter()) {
             self.health_changed(&pending.event, ctx);
         }
-        let new = earlier.is_none();
-        let earlier = earlier.unwrap_or_else(|| self.held(&pending));
-        let attempts = earlier.attempts + 1;
+        let row = earlier.unwrap_or_else(|| self.held(pending));
+        let attempts = row.attempts + 1;
         let (state, next_at) = config.after_failure(attempts, now, retry_after, services.jitter());
-        let row = FailedDelivery { attempts, state, next_at, ..earlier };
-        let (behind, passing) = if new {
-            let behind = self.hold_behind(&pending, state);
-            let passed = std::iter::once(&pending).chain(&behind).map(|pending| pending.event.seq).collect();
-            let behind = behind.iter().map(|pending| DeliveryWrite::from(self.held(pending))).collect();
-            (behind, Passing::stream(passed))
-        } else {
-            (Vec::new(), Passing::retried(&row))
-        };
-        self.write_down(row, tried, &pending, behind, passing, ctx);
+        let row = FailedDelivery { attempts, state, next_at, ..row };
+        if !new {
+            let passing = Passing::retried(&row);
+            self.write_rows(vec![with_try(&row, kept)], passing, ctx);
+            return;
+        }
+        let behind = self.hold_behind(pending, state);
+        let passed = std::iter::once(pending).chain(&behind).map(|pending| pending.event.seq).collect();
+        let behind = behind.iter().map(|pending| DeliveryWrite::from(self.held(pending)));
+        let rows = std::iter::once(with_try(&row, kept)).chain(behind).collect();
+        self.write_rows(rows, Passing::stream(passed), ctx);
     }
 
     /// Those that waited behind an event of the stream that gets a row: they get one too, unless it holds up nobody.
@@ -219,24 +233,13 @@ impl EndpointActor {
         };
         self.write_rows(vec![row.into()], passing, ctx);
     }
+}
 
-    /// The row with its try, and the rows of those that now have to wait behind it.
-    fn write_down(
-        &mut self,
-        row: FailedDelivery,
-        tried: Tried,
-        pending: &Pending,
-        behind: Vec<DeliveryWrite>,
-        passing: Passing,
-        ctx: &mut Context<Self>,
-    ) {
-        let (last_status, last_error) = tried.told();
-        let delivery = FailedDelivery { last_status, last_error, ..row };
-        let (keychain, owner) = (self.services.keychain.clone(), pending.event.business);
-        let sealing = async move {
-            let attempt = Some(tried.kept(&keychain, owner, delivery.id).await);
-            std::iter::once(DeliveryWrite { delivery, attempt }).chain(behind).collect()
-        };
-        ctx.spawn(sealing.into_actor(self).map(move |rows, this, ctx| this.write_rows(rows, passing, ctx)));
-    }
+/// The row that a try is kept with, and the try.
+type Kept = (uuid::Uuid, DeliveryAttempt);
+
+fn with_try(row: &FailedDelivery, (id, attempt): Kept) -> DeliveryWrite {
+    let (last_status, last_error) = (attempt.status, attempt.error.clone());
+    let delivery = FailedDelivery { id, last_status, last_error, ..*row };
+    DeliveryWrite { delivery, attempt: Some(attempt) }
 }

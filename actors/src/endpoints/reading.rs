@@ -16,7 +16,7 @@ use super::keeping::Passing;
 use super::order::{Order, Turn};
 use crate::keychain::{Keychain, SealError, column};
 use crate::services::Services;
-use crate::stream::Event;
+use crate::stream::OpenedEvent;
 use crate::tail::{Next, looked_to};
 
 /// Events read from the database at a time.
@@ -97,7 +97,7 @@ impl EndpointActor {
     }
 
     /// These are all that concern the endpoint up to `read_to`.
-    fn take(&mut self, events: Vec<Arc<Event>>, read_to: i64, ctx: &mut Context<Self>) {
+    fn take(&mut self, events: Vec<Arc<OpenedEvent>>, read_to: i64, ctx: &mut Context<Self>) {
         for event in &events {
             self.progress.begun(event.seq);
         }
@@ -119,7 +119,7 @@ impl EndpointActor {
         }));
     }
 
-    fn take_up(&mut self, events: Vec<Arc<Event>>, ctx: &mut Context<Self>) {
+    fn take_up(&mut self, events: Vec<Arc<OpenedEvent>>, ctx: &mut Context<Self>) {
         for event in &events {
             if let Some(message) = event.message {
                 let said = self.services.references.get(event.business, message).flatten();
@@ -130,7 +130,7 @@ impl EndpointActor {
     }
 
     /// Messages of which neither the event nor memory knows what their caller said.
-    fn look_up(&self, events: &[Arc<Event>]) -> Vec<MessageId> {
+    fn look_up(&self, events: &[Arc<OpenedEvent>]) -> Vec<MessageId> {
         let mut unknown = Vec::new();
         for event in events.iter().filter(|event| event.said.get().is_none()) {
             match event
@@ -148,7 +148,7 @@ impl EndpointActor {
     }
 
     /// In the order of the stream: may each go, has it to wait, or was it dealt with before?
-    fn line_up(&mut self, events: Vec<Arc<Event>>, ctx: &mut Context<Self>) {
+    fn line_up(&mut self, events: Vec<Arc<OpenedEvent>>, ctx: &mut Context<Self>) {
         let mut held: Vec<DeliveryWrite> = Vec::new();
         for event in events {
             let seq = event.seq;
@@ -195,12 +195,12 @@ impl EndpointActor {
 pub(super) async fn open_all(
     keychain: &Keychain,
     rows: Vec<StoredEvent>,
-) -> Result<Vec<Arc<Event>>, ReadError> {
+) -> Result<Vec<Arc<OpenedEvent>>, ReadError> {
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
         match keychain.open(row.business, row.id.uuid(), column::EVENT_BODY, &row.body).await {
-            Ok(body) => events.push(Arc::new(Event::read(row, Some(body)))),
-            Err(SealError::Undecryptable(_)) => events.push(Arc::new(Event::read(row, None))),
+            Ok(body) => events.push(Arc::new(OpenedEvent::read(row, Some(body)))),
+            Err(SealError::Undecryptable(_)) => events.push(Arc::new(OpenedEvent::read(row, None))),
             Err(SealError::Erased) => {}
             Err(error) => return Err(error.into()),
         }

@@ -147,6 +147,6 @@ async fn rows(
     }
     // Whose contact it is stands in the body alone.
     let opened = open_all(&services.keychain, events).await?;
-    let key = |event: &Arc<crate::stream::Event>| order_key(event.connection, event.body.as_ref()?);
+    let key = |event: &Arc<crate::stream::OpenedEvent>| order_key(event.connection, event.body.as_ref()?);
     Ok(opened.iter().map(|event| row(event.seq, key(event))).collect())
 }

@@ -11,7 +11,7 @@ use super::actor::{A_MOMENT, EndpointActor, Pending};
 use super::keeping::Passing;
 use super::reading::{ReadError, open_all};
 use crate::services::Services;
-use crate::stream::Event;
+use crate::stream::OpenedEvent;
 
 #[derive(Debug)]
 pub(super) struct Retrying {
@@ -41,36 +41,29 @@ impl Retrying {
 }
 
 impl EndpointActor {
-    pub(super) fn retry(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+    /// Goes on with what is due, as long as fewer than `most` are under way again.
+    pub(super) fn retry(&mut self, most: usize, now: Timestamp, ctx: &mut Context<Self>) {
         let Some(due) = self.retrying.due else { return };
         if due > now {
             self.wake_at(due, ctx);
             return;
         }
-        let room = self.budget().saturating_sub(self.retrying.under_way.len());
-        if room > 0 {
-            self.look(now, room, ctx);
+        let room = most.saturating_sub(self.retrying.under_way.len());
+        if room > 0 && !self.retrying.looking {
+            self.look(room, now, ctx);
         }
     }
 
-    /// Whichever row is next, due or not, to ask whether the endpoint is back.
-    pub(super) fn retry_one(&mut self, ctx: &mut Context<Self>) {
-        self.look(Timestamp::from_micros(i64::MAX), 1, ctx);
-    }
-
-    fn look(&mut self, due_by: Timestamp, room: usize, ctx: &mut Context<Self>) {
-        if self.retrying.looking {
-            return;
-        }
+    fn look(&mut self, room: usize, now: Timestamp, ctx: &mut Context<Self>) {
         self.retrying.looking = true;
         self.retrying.due = None;
         let (services, endpoint) = (self.services.clone(), self.endpoint.id);
-        let (now, under_way) = (self.services.clock.now(), self.retrying.under_way.clone());
+        let under_way = self.retrying.under_way.clone();
         let looking = async move {
             let limit = u32::try_from(under_way.len() + room).unwrap_or(u32::MAX);
-            let mut rows = services.store.due_deliveries(endpoint, due_by, limit).await?;
+            let mut rows = services.store.due_deliveries(endpoint, now, limit).await?;
             let more = rows.len() == limit as usize;
-            let next = services.store.next_delivery(endpoint, due_by.min(now)).await?;
+            let next = services.store.next_delivery(endpoint, now).await?;
             rows.retain(|row| !under_way.contains(&row.event_seq));
             rows.truncate(room);
             Ok::<_, ReadError>((with_events(&services, rows).await?, if more { Some(now) } else { next }))
@@ -82,26 +75,20 @@ impl EndpointActor {
                     if let Some(next) = next {
                         this.retrying.look_by(next);
                     }
-                    // A failing endpoint of whom nothing is wanted is asked with the next thing that is.
-                    let idle = rows.is_empty() && due_by > now;
                     for (row, event) in rows {
                         this.go_again(row, event, ctx);
-                    }
-                    if !idle {
-                        this.pump(ctx);
                     }
                 }
                 Err(error) => {
                     tracing::warn!(endpoint.id = %this.endpoint.id, %error, "failed deliveries cannot be read now");
-                    let later = now.plus(A_MOMENT);
-                    this.retrying.look_by(later);
-                    this.wake_at(later, ctx);
+                    this.retrying.look_by(now.plus(A_MOMENT));
                 }
             }
+            this.pump(ctx);
         }));
     }
 
-    fn go_again(&mut self, row: FailedDelivery, event: Option<Arc<Event>>, ctx: &mut Context<Self>) {
+    fn go_again(&mut self, row: FailedDelivery, event: Option<Arc<OpenedEvent>>, ctx: &mut Context<Self>) {
         let Some(event) = event else {
             let row = row.given_up("event_gone");
             let passing = Passing::retried(&row);
@@ -119,7 +106,7 @@ impl EndpointActor {
 async fn with_events(
     services: &Services,
     rows: Vec<FailedDelivery>,
-) -> Result<Vec<(FailedDelivery, Option<Arc<Event>>)>, ReadError> {
+) -> Result<Vec<(FailedDelivery, Option<Arc<OpenedEvent>>)>, ReadError> {
     let places: Vec<i64> = rows.iter().map(|row| row.event_seq).collect();
     let stored = services.store.events_by_seq(&places).await?;
     let opened = open_all(&services.keychain, stored).await?;

@@ -33,8 +33,8 @@ use crate::acceptance::Submission;
 pub(crate) use gathered::Gathered;
 pub(crate) use listing::Listing;
 
-/// Another node may have changed the table.
-const KEPT_FOR: Duration = Duration::from_mins(5);
+/// Another node may have changed the table, or a reading may have begun before a change and ended behind it.
+const KEPT_FOR: Duration = Duration::from_mins(1);
 /// Templates remembered at most, over all accounts.
 const MOST_TEMPLATES: u64 = 200_000;
 /// A list that is older than two rounds proves nothing any more.
@@ -130,9 +130,6 @@ impl Templates {
     /// The account's templates as they are known; `None` when they were never listed.
     pub(crate) async fn list(&self, waba: Waba) -> Result<Remembered, Arc<StoreError>> {
         let read = async { Ok::<_, StoreError>(self.store.templates(&waba).await?.map(Arc::new)) };
-        if let Some(known) = self.lists.get(&waba).await {
-            return Ok(known);
-        }
         self.lists.try_get_with(waba.clone(), read).await
     }
 

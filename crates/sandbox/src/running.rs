@@ -17,6 +17,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// As long as load balancers keep a silent connection: clients that close theirs earlier never meet one that is just
+/// being closed.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 #[derive(Debug)]
 pub struct Sandbox;
 
@@ -102,6 +106,7 @@ fn open(config: Config) -> io::Result<(Arc<World>, Opened, SocketAddr)> {
     let (shared, sdk) = (Data::from(world.clone()), Data::new(Sdk::new()));
     let server = HttpServer::new(move || App::new().configure(http::routes(shared.clone(), sdk.clone())))
         .workers(workers)
+        .keep_alive(KEEP_ALIVE)
         .on_connect(cut::remember)
         .disable_signals()
         .shutdown_timeout(5)

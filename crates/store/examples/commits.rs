@@ -114,7 +114,7 @@ async fn main() {
     };
     let statuses = [DeliveryStatus::Sent, DeliveryStatus::Delivered, DeliveryStatus::Read];
     let mut history: Vec<Vec<NewMessage>> = Vec::new();
-    let (begun, cpu_begun, servers_begun) = (Instant::now(), cpu("self"), servers());
+    let (begun, cpu_begun, servers_begun) = (Instant::now(), cpu("self"), servers(url));
     let mut took = Vec::new();
     while begun.elapsed() < Duration::from_secs(seconds as u64) {
         let messages: Vec<NewMessage> = (0..lives).map(|_| message()).collect();
@@ -143,9 +143,9 @@ async fn main() {
         took[took.len() / 2].as_secs_f64() * 1e3,
         took[took.len() * 99 / 100].as_secs_f64() * 1e3,
         (cpu("self") - cpu_begun) / done,
-        (servers() - servers_begun) / done,
+        (servers(url) - servers_begun) / done,
         (cpu("self") - cpu_begun) / took.len() as f64,
-        (servers() - servers_begun) / took.len() as f64,
+        (servers(url) - servers_begun) / took.len() as f64,
     );
 }
 
@@ -157,13 +157,14 @@ fn cpu(process: &str) -> f64 {
     fields.iter().sum::<f64>() * 10.0
 }
 
-/// The same, of every server of Postgres on this machine.
-fn servers() -> f64 {
+/// The same, of the servers of Postgres that work for the database of this URL.
+fn servers(url: &str) -> f64 {
+    let database = url.rsplit('/').next().unwrap_or_default();
     let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
-    let of_postgres = processes.filter_map(|process| {
+    let of_database = processes.filter_map(|process| {
         let process = process.into_string().ok()?;
-        let name = fs::read_to_string(format!("/proc/{process}/comm")).ok()?;
-        (name.trim() == "postgres").then(|| cpu(&process))
+        let title = fs::read_to_string(format!("/proc/{process}/cmdline")).ok()?;
+        (title.starts_with("postgres: ") && title.contains(database)).then(|| cpu(&process))
     });
-    of_postgres.sum()
+    of_database.sum()
 }

@@ -39,6 +39,7 @@ macro_rules! columns {
         pub(crate) const $columns: &[Column] =
             &[$(Column { name: stringify!($name), kind: Kind::$kind }),*];
 
+        #[allow(clippy::elidable_lifetime_names, reason = "a row made of two things needs the name")]
         pub(crate) fn $row<'a>($($of: &'a $type),*) -> impl IntoIterator<Item = Value<'a>> + use<'a> {
             [$(Value::$kind($value.into())),*]
         }

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
@@ -24,6 +25,8 @@ const ALL_UNTIL: u64 = 64;
 const THEN_EVERY: u64 = 32;
 
 const LARGEST_EVENT: usize = 4 << 20;
+/// As servers in production keep a silent connection, so that clients close theirs first.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 #[derive(Debug)]
 pub struct Receiver {
@@ -58,7 +61,8 @@ impl Receiver {
                         .app_data(PayloadConfig::new(LARGEST_EVENT))
                         .route("/events", post().to(take))
                 };
-                let server = HttpServer::new(app).workers(1).disable_signals().listen(listener);
+                let server =
+                    HttpServer::new(app).workers(1).keep_alive(KEEP_ALIVE).disable_signals().listen(listener);
                 match server.map(HttpServer::run) {
                     Ok(server) => {
                         let _ = started.send(Ok(server.handle()));

@@ -13,7 +13,7 @@ use super::endpoint::Endpoint;
 use super::memory;
 use super::steady_send::EVENTS_EACH;
 use super::texts::{People, Texts};
-use crate::api::Api;
+use crate::api::{Api, ON_ITS_WAY};
 use crate::drive::Answers;
 use crate::fill::{Filling, fill};
 use crate::options::Backlog;
@@ -205,9 +205,7 @@ async fn gone(gateway: &Api, ids: &[&String]) -> Result<u64> {
     for id in ids {
         let message = gateway.get(&format!("v1/messages/{id}")).await?;
         let status = message["status"].as_str().unwrap_or_default();
-        gone += u64::from(
-            !["accepted", "sending", "retrying", "ambiguous", "sent", "delivered", "read"].contains(&status),
-        );
+        gone += u64::from(!ON_ITS_WAY.contains(&status) && !["sent", "delivered", "read"].contains(&status));
     }
     Ok(gone)
 }

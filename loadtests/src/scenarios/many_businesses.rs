@@ -51,6 +51,8 @@ struct Cost {
 
 #[derive(Debug, Serialize)]
 struct Runs {
+    /// Not among the figures, but what is lost there is lost too.
+    warm_up: Vec<Run>,
     few: Vec<Run>,
     many: Vec<Run>,
     spread: Vec<Run>,
@@ -84,7 +86,14 @@ pub async fn run(options: &ManyBusinesses) -> Result<bool> {
     let runs = measured?;
     let cost = Cost::of(&runs);
     report::tell(&in_words(&cost));
-    let every = || runs.few.iter().chain(&runs.many).chain(&runs.spread).chain([&runs.first, &runs.second]);
+    let every = || {
+        runs.warm_up
+            .iter()
+            .chain(&runs.few)
+            .chain(&runs.many)
+            .chain(&runs.spread)
+            .chain([&runs.first, &runs.second])
+    };
     let clean = every().all(|run| run.faults.is_clean());
     let [few, many] = at_rest;
     report::print_json(&json!({
@@ -123,7 +132,7 @@ impl Installation {
             receiver: Some(&self.endpoint.receiver),
         };
         let Measured { mut run, ids } = driver.measure(texts).await?;
-        look_at_sandbox(&self.target.sandbox, &mut self.cursor, &ids, &mut run.faults).await?;
+        look_at_sandbox(&self.target, &mut self.cursor, &ids, &mut run.faults).await?;
         Ok(run)
     }
 
@@ -140,10 +149,11 @@ async fn measure(options: &ManyBusinesses, few: &mut Installation, many: &mut In
     let (spread, rest) = rest.split_at(options.spread as usize);
     let cold = &rest[..options.cold as usize];
     let hot_of_few = few.target.numbers.clone();
+    let mut warm_up = Vec::new();
     if load.warm_up_seconds > 0 {
-        let warm_up = Load { seconds: load.warm_up_seconds, ..load.clone() };
-        few.measure(&warm_up, &hot_of_few, recipients).await?;
-        many.measure(&warm_up, hot, recipients).await?;
+        let load = Load { seconds: load.warm_up_seconds, ..load.clone() };
+        warm_up.push(told(1, "warm-up of few", few.measure(&load, &hot_of_few, recipients).await?));
+        warm_up.push(told(1, "warm-up of many", many.measure(&load, hot, recipients).await?));
     }
     let (mut runs_of_few, mut runs_of_many) = (Vec::new(), Vec::new());
     for number in 1..=load.repeat {
@@ -151,7 +161,8 @@ async fn measure(options: &ManyBusinesses, few: &mut Installation, many: &mut In
         runs_of_many.push(told(number, "many", many.measure(load, hot, recipients).await?));
     }
     // One message from each, which is not counted: what follows is not about beginning.
-    many.measure(&long_enough(load, spread), spread, recipients).await?;
+    let touch = many.measure(&long_enough(load, spread), spread, recipients).await?;
+    warm_up.push(told(1, "warm-up of spread", touch));
     let mut runs_of_spread = Vec::new();
     for number in 1..=load.repeat {
         runs_of_spread.push(told(number, "spread", many.measure(load, spread, recipients).await?));
@@ -159,7 +170,7 @@ async fn measure(options: &ManyBusinesses, few: &mut Installation, many: &mut In
     let once_each = long_enough(load, cold);
     let first = told(1, "first message", many.measure(&once_each, cold, recipients).await?);
     let second = told(1, "second message", many.measure(&once_each, cold, recipients).await?);
-    Ok(Runs { few: runs_of_few, many: runs_of_many, spread: runs_of_spread, first, second })
+    Ok(Runs { warm_up, few: runs_of_few, many: runs_of_many, spread: runs_of_spread, first, second })
 }
 
 /// So that each of these numbers has its turn.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::endpoint::Endpoint;
 use super::run::{AtRest, Driver, Measured, Report};
 use super::texts::{People, Texts};
-use crate::api::Api;
+use crate::api::{Api, ON_ITS_WAY};
 use crate::options::SteadySend;
 use crate::report::{self, Faults, Run};
 use crate::sent::{self, Cursor};
@@ -17,6 +17,8 @@ use crate::target::{NUMBER_PER_SECOND, Target};
 
 /// Messages asked for by id at the end.
 const SAMPLE: usize = 50;
+/// Messages that are shown when something is wrong with them.
+const EXAMPLES: u32 = 3;
 
 /// Events at the endpoint for each message: sent, delivered, read.
 pub const EVENTS_EACH: u32 = 3;
@@ -69,7 +71,7 @@ async fn measure(options: &SteadySend, target: &Target, endpoint: &Endpoint) -> 
     let mut runs = Vec::new();
     for number in 1..=options.load.repeat {
         let Measured { mut run, ids } = driver.measure(texts(target, options)).await?;
-        look_at_sandbox(&target.sandbox, &mut cursor, &ids, &mut run.faults).await?;
+        look_at_sandbox(target, &mut cursor, &ids, &mut run.faults).await?;
         look_at_statuses(&target.gateway, &ids, &mut run.faults).await?;
         report::tell(&format!("run {number}\n{}", report::in_words(&run)));
         runs.push(run);
@@ -77,18 +79,30 @@ async fn measure(options: &SteadySend, target: &Target, endpoint: &Endpoint) -> 
     Ok((at_rest, runs))
 }
 
-/// Which of these messages never reached the platform, or more than once.
+/// Which of these messages did not reach the platform, or did more than once.
 pub async fn look_at_sandbox(
-    sandbox: &Api,
+    target: &Target,
     cursor: &mut Cursor,
     ids: &[String],
     faults: &mut Faults,
 ) -> Result<()> {
-    let arrivals = cursor.read(sandbox).await?;
+    let arrivals = cursor.read(&target.sandbox).await?;
     let times = sent::times(&arrivals);
-    for times in ids.iter().map(|id| times.get(id.as_str()).copied().unwrap_or_default()) {
-        faults.messages_lost += u64::from(times == 0);
+    let mut examples = 0;
+    for id in ids {
+        let times = times.get(id.as_str()).copied().unwrap_or_default();
+        if times == 1 {
+            continue;
+        }
+        let message = target.gateway.get(&format!("v1/messages/{id}")).await?;
+        let is_on_its_way = message["status"].as_str().is_some_and(|status| ON_ITS_WAY.contains(&status));
         faults.messages_sent_twice += u64::from(times > 1);
+        faults.messages_unfinished += u64::from(times == 0 && is_on_its_way);
+        faults.messages_lost += u64::from(times == 0 && !is_on_its_way);
+        if examples < EXAMPLES {
+            report::tell(&format!("reached the platform {times} times: {message}"));
+            examples += 1;
+        }
     }
     Ok(())
 }

@@ -10,11 +10,11 @@ use gateway_actors::MoveError;
 
 use super::onboarding_sessions::{NewSession, SessionView, open};
 use super::page::{List, collect};
-use super::views::ConnectionView;
+use super::sending::{ConnectionChange, ConnectionDetail};
 use crate::http::auth::{May, scope};
 use crate::http::error::{Code, Problem};
 use crate::http::idempotency::{Key, Made, Request, once};
-use crate::http::json::{Ignored, Query, named};
+use crate::http::json::{Ignored, Json, Query, named};
 use crate::http::state::AppState;
 
 /// Why a connection does not send, when its owner asked for that.
@@ -30,7 +30,7 @@ const BY_OWNER: &str = "disconnected_by_owner";
         ("limit" = Option<u32>, Query),
         ("after" = Option<String>, Query),
     ),
-    responses((status = 200, body = List<ConnectionView>)),
+    responses((status = 200, body = List<ConnectionDetail>)),
 )]
 pub async fn list(
     caller: May<scope::ConnectionsRead>,
@@ -48,7 +48,10 @@ pub async fn list(
     let visible =
         async |rows: &[Connection]| Ok(rows.iter().map(|row| caller.sees(&row.business_reference)).collect());
     let (rows, next) = collect(after, limit, read, visible, |row| row.id).await?;
-    let data = rows.into_iter().map(ConnectionView::from).collect();
+    let mut data = Vec::with_capacity(rows.len());
+    for row in rows {
+        data.push(ConnectionDetail::of(&state, row).await?);
+    }
     Ok(HttpResponse::Ok().json(List { data, next: next.map(|id| id.to_string()) }))
 }
 
@@ -58,7 +61,7 @@ pub async fn list(
     path = "/v1/connections/{id}",
     tag = "connections",
     params(("id" = String, Path)),
-    responses((status = 200, body = ConnectionView), (status = 404, body = crate::http::error::ProblemBody)),
+    responses((status = 200, body = ConnectionDetail), (status = 404, body = crate::http::error::ProblemBody)),
 )]
 pub async fn read(
     caller: May<scope::ConnectionsRead>,
@@ -66,7 +69,69 @@ pub async fn read(
     id: Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let found = super::connection(&state, &caller, named(&id)?).await?;
-    Ok(HttpResponse::Ok().json(ConnectionView::from(found)))
+    Ok(HttpResponse::Ok().json(ConnectionDetail::of(&state, found).await?))
+}
+
+/// Change how a number sends
+#[utoipa::path(
+    patch,
+    path = "/v1/connections/{id}",
+    tag = "connections",
+    params(("id" = String, Path)),
+    request_body = ConnectionChange,
+    responses(
+        (status = 200, body = ConnectionDetail),
+        (status = "4XX", description = "Not changed", body = crate::http::error::ProblemBody),
+    ),
+)]
+pub async fn change(
+    caller: May<scope::ConnectionsWrite>,
+    state: Data<AppState>,
+    id: Path<String>,
+    body: Json<ConnectionChange>,
+) -> Result<HttpResponse, Problem> {
+    let found = super::connection(&state, &caller, named(&id)?).await?;
+    if let Some(pace) = body.value.pace()? {
+        state.gateway.set_pace(&found, pace).await?;
+    }
+    let now = super::connection(&state, &caller, found.id).await?;
+    Ok(HttpResponse::Ok().json(ConnectionDetail::of(&state, now).await?))
+}
+
+/// Let a number go on sending now
+///
+/// Ends whatever it waits for by itself, and a suspension whose reason is gone: should it not be gone, the next
+/// message shows it and the number is suspended again. A number that was disconnected is connected again by its owner.
+#[utoipa::path(
+    post,
+    path = "/v1/connections/{id}/resume",
+    tag = "connections",
+    params(("id" = String, Path)),
+    responses((status = 200, body = ConnectionDetail)),
+)]
+pub async fn resume(
+    caller: May<scope::ConnectionsWrite>,
+    state: Data<AppState>,
+    id: Path<String>,
+    key: Key,
+    body: Ignored,
+) -> Result<HttpResponse, Problem> {
+    let found = super::connection(&state, &caller, named(&id)?).await?;
+    let route = format!("POST /v1/connections/{}/resume", found.id);
+    let request = Request { account: caller.account(), key, route, body: &body.0 };
+    once(&state, request, async {
+        state.gateway.resume_connection(&found).await.map_err(not_moved)?;
+        let now = super::connection(&state, &caller, found.id).await?;
+        Made::new(StatusCode::OK, &ConnectionDetail::of(&state, now).await?)
+    })
+    .await
+}
+
+fn not_moved(error: MoveError) -> Problem {
+    match error {
+        MoveError::Store(error) => error.into(),
+        refused => Problem::new(Code::StateConflict).with_detail(refused.to_string()),
+    }
 }
 
 /// Stop sending from a number
@@ -77,7 +142,7 @@ pub async fn read(
     path = "/v1/connections/{id}/disconnect",
     tag = "connections",
     params(("id" = String, Path)),
-    responses((status = 200, body = ConnectionView)),
+    responses((status = 200, body = ConnectionDetail)),
 )]
 pub async fn disconnect(
     caller: May<scope::ConnectionsWrite>,
@@ -93,13 +158,10 @@ pub async fn disconnect(
         if found.status != ConnectionStatus::Disconnected {
             let moved =
                 state.gateway.move_connection(&found, ConnectionStatus::Disconnected, Some(BY_OWNER)).await;
-            moved.map_err(|error| match error {
-                MoveError::Store(error) => error.into(),
-                refused => Problem::new(Code::StateConflict).with_detail(refused.to_string()),
-            })?;
+            moved.map_err(not_moved)?;
         }
         let now = super::connection(&state, &caller, found.id).await?;
-        Made::new(StatusCode::OK, &ConnectionView::from(now))
+        Made::new(StatusCode::OK, &ConnectionDetail::of(&state, now).await?)
     })
     .await
 }

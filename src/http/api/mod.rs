@@ -10,6 +10,7 @@ mod onboarding_checks;
 pub mod onboarding_sessions;
 pub mod opt_outs;
 mod page;
+mod sending;
 pub mod stats;
 pub mod templates;
 pub mod views;
@@ -61,10 +62,15 @@ fn routes() -> Scope {
         .service(resource("/onboarding-sessions/{id}").route(get().to(onboarding_sessions::read)))
         .service(resource("/onboarding-sessions/{id}/cancel").route(post().to(onboarding_sessions::cancel)))
         .service(resource("/connections").route(get().to(connections::list)))
-        .service(resource("/connections/{id}").route(get().to(connections::read)))
+        .service(
+            resource("/connections/{id}")
+                .route(get().to(connections::read))
+                .route(patch().to(connections::change)),
+        )
         .service(resource("/connections/{id}/templates").route(get().to(templates::list)))
         .service(resource("/connections/{id}/templates/{name}").route(get().to(templates::read)))
         .service(resource("/connections/{id}/windows/{phone}").route(get().to(windows::read)))
+        .service(resource("/connections/{id}/resume").route(post().to(connections::resume)))
         .service(resource("/connections/{id}/disconnect").route(post().to(connections::disconnect)))
         .service(resource("/connections/{id}/reconnect").route(post().to(connections::reconnect)))
         .service(

@@ -171,10 +171,7 @@ pub async fn read(
     Ok(HttpResponse::Ok().json(Templates { data, next: None, synced_at: Some(known.synced_at()) }))
 }
 
-async fn known(
-    gateway: &Gateway,
-    connection: &Connection,
-) -> Result<Option<Arc<TemplateList>>, Problem> {
+async fn known(gateway: &Gateway, connection: &Connection) -> Result<Option<Arc<TemplateList>>, Problem> {
     if connection.transport() != Transport::Official {
         return Err(Problem::new(Code::StateConflict)
             .with_detail("the number is a linked device: templates belong to official numbers"));

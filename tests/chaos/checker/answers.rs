@@ -36,8 +36,7 @@ fn full(view: &View<'_>, found: &mut Found) {
     for (from, until) in &view.history.full {
         let tries = view.history.asks.iter().flat_map(|ask| &ask.tries);
         let meanwhile = tries.filter(|each| each.asked_at >= *from && each.answered_at <= *until);
-        let told =
-            |answer: &Answer| matches!(answer, Answer::Later { status: 503, code } if !code.is_empty());
+        let told = |answer: &Answer| matches!(answer, Answer::Later { code, .. } if !code.is_empty());
         if !meanwhile.into_iter().any(|each| told(&each.answer)) {
             found.add(Promise::SaysWhenFull, "there was no room, and no client was told so");
         }

@@ -31,8 +31,10 @@ pub(crate) enum Promise {
     OneAnswerPerKey,
     /// I3: what was accepted first is taken first.
     InOrder,
-    /// I4, I5: whoever was superseded sends nothing any more, and ends.
+    /// I4, I5: whoever was superseded sends nothing any more …
     OldProcessStops,
+    /// … and ends by itself.
+    OldProcessEnds,
     /// I5: after a start sending goes on within a bound.
     GoesOn,
     /// A database without room is said, not waited for.

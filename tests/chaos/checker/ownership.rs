@@ -13,7 +13,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Found) {
     let lives = &view.history.lives;
     for (index, life) in lives.iter().enumerate() {
         if life.end == Some(End::Overstayed) {
-            found.add(Promise::OldProcessStops, format!("process {} did not end by itself", index + 1));
+            found.add(Promise::OldProcessEnds, format!("process {} did not end by itself", index + 1));
         }
         if let Some(first) = arrivals_of(view, life).next() {
             for (older, earlier) in lives[..index].iter().enumerate() {
@@ -108,7 +108,7 @@ mod tests {
     fn a_process_that_does_not_see_that_it_is_over_is_caught() {
         let mut history = good();
         history.lives[0].end = Some(End::Overstayed);
-        assert_eq!(found_by(check, &history), [Promise::OldProcessStops]);
+        assert_eq!(found_by(check, &history), [Promise::OldProcessEnds]);
     }
 
     #[test]

@@ -90,7 +90,7 @@ impl Drawing {
                 T::Pause if strict => dice.millis(500, 2_000),
                 T::Pause => dice.millis(1_000, 8_000),
                 T::PauseAndReplace => dice.millis(2_000, 5_000),
-                T::DiskFull => dice.millis(12_500, 14_000),
+                T::DiskFull => dice.millis(6_000, 9_000),
             };
             (Fault::Process(trouble), lasts)
         });

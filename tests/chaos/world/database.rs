@@ -30,7 +30,7 @@ pub(crate) fn postgres_is_there() -> bool {
 
 pub(crate) enum Server {
     Sqlite { file: PathBuf },
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 impl Server {
@@ -39,7 +39,7 @@ impl Server {
     }
 
     pub(super) async fn postgres(folder: &Path, options: &'static [&'static str]) -> Self {
-        Self::Postgres(Postgres::start(folder, options).await)
+        Self::Postgres(Box::new(Postgres::start(folder, options).await))
     }
 
     /// A statement in the gateway's own database. PostgreSQL only.
@@ -141,7 +141,7 @@ impl Place {
             .spawn()
             .expect("PostgreSQL starts");
         let server = Mutex::new(server);
-        let serves = eventually("PostgreSQL serves", PATIENCE, || async {
+        let answers = eventually("PostgreSQL serves", PATIENCE, || async {
             if server.lock().await.try_wait().expect("the server can be asked for").is_some() {
                 return Ok(false);
             }
@@ -150,7 +150,7 @@ impl Place {
             if asked.status.success() { Ok(true) } else { Err(self.log()) }
         })
         .await;
-        serves.then(|| server.into_inner())
+        answers.then(|| server.into_inner())
     }
 
     fn log(&self) -> String {

@@ -86,6 +86,9 @@ ambiguous_settle_s = {settle_s}
 ambiguous_limit_s = {limit_s}
 sweep_s = 1
 
+[actors.deliveries]
+probe_s = [1, 2, 4, 300]
+
 [meta]
 graph_url = "http://{uplink}/graph"
 sdk_url = "{pages}/sdk.js"

@@ -1,5 +1,6 @@
 //! What the tests stand on: a gateway with its sandbox as a process, an endpoint that remembers, private databases.
 
+pub(crate) mod account;
 pub(crate) mod api;
 pub(crate) mod browser;
 pub(crate) mod demo;
@@ -9,6 +10,7 @@ pub(crate) mod owner;
 mod patience;
 pub(crate) mod postgres;
 pub(crate) mod receiver;
+pub(crate) mod scripted;
 pub(crate) mod tree;
 
 pub(crate) use patience::eventually;

@@ -2,83 +2,31 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::business::NewBusiness;
 use domain::clock::Clock;
 use domain::contracts::deliver::{Deliver, DeliveryOutcome, DeliveryRequest};
-use domain::contracts::provider::{
-    Provider, Send, SendError, SendReceipt, SendRequest, Update, Webhook, WebhookError,
-};
+use domain::contracts::provider::{Content, SendError, StatusUpdate, Subject, Update};
 use domain::contracts::store::{Credential, Store};
+use domain::delivery_status::DeliveryStatus;
 use domain::ids::{AccountKey, ConnectionId, MessageId};
-use domain::message::MessageStatus;
+use domain::message::{Echo, MessageStatus, Order};
+use domain::news::NumberNews;
 use domain::{Business, Connection, ConnectionStatus, Priority, ProviderName, Timestamp};
-use gateway_actors::{Acceptance, Config, Gateway, Parts, Submission, SystemClock, Target, column};
+use gateway_actors::{
+    AcceptError, Acceptance, Config, Gateway, Observation, Parts, Submission, SystemClock, Target, column,
+};
+use serde_json::json;
 use tempfile::TempDir;
 use vault::{KeyRing, Vault};
 
 use super::eventually;
-
-/// What the provider is asked, and what it answers.
-pub(crate) type Script = Arc<dyn Fn(usize, &str) -> Step + std::marker::Send + Sync>;
-
-#[derive(Clone)]
-pub(crate) enum Step {
-    Accept,
-    Fail(SendError),
-    Panic,
-    /// Answer after so long.
-    AcceptAfter(Duration),
-}
-
-struct Scripted {
-    script: Script,
-    posts: Arc<Mutex<Vec<String>>>,
-}
-
-#[async_trait]
-impl Send for Scripted {
-    async fn send(&self, request: SendRequest<'_>) -> Result<SendReceipt, SendError> {
-        let body: serde_json::Value = serde_json::from_str(request.message).expect("the message is JSON");
-        let text = body["text"]["body"].as_str().expect("a text").to_owned();
-        let number = {
-            let mut posts = self.posts.lock().expect("not poisoned");
-            posts.push(text.clone());
-            posts.len()
-        };
-        match (self.script)(number, &text) {
-            Step::Accept => {}
-            Step::AcceptAfter(wait) => tokio::time::sleep(wait).await,
-            Step::Fail(error) => return Err(error),
-            Step::Panic => panic!("as the test asked"),
-        }
-        Ok(SendReceipt { provider_id: format!("wamid.{number}"), wa_id: None, user_id: None })
-    }
-}
-
-/// No webhook arrives in these tests through HTTP.
-struct Deaf;
-
-impl Webhook for Deaf {
-    fn handshake(&self, _: Option<&str>, _: &str, _: &str, _: &str) -> Result<String, WebhookError> {
-        Err(WebhookError::UnknownApp)
-    }
-
-    fn signature_shape(&self, _: Option<&[u8]>) -> Result<(), WebhookError> {
-        Err(WebhookError::SignatureMissing)
-    }
-
-    fn verify(&self, _: Option<&str>, _: Option<&[u8]>, _: &[u8]) -> Result<(), WebhookError> {
-        Err(WebhookError::SignatureMissing)
-    }
-
-    fn parse(&self, _: &[u8], _: Timestamp) -> Result<Vec<Update>, WebhookError> {
-        Err(WebhookError::Malformed)
-    }
-}
+pub(crate) use super::scripted::Step;
+use super::scripted::{Post, Posts, Script, provider};
 
 struct NoEndpoint;
 
@@ -89,13 +37,15 @@ impl Deliver for NoEndpoint {
     }
 }
 
+/// A number of `business`, with ids of its own. All are of one app.
 pub(crate) struct Tree {
     pub(crate) gateway: Gateway,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) business: Business,
     pub(crate) connection: Connection,
-    posts: Arc<Mutex<Vec<String>>>,
-    _folder: TempDir,
+    vault: Arc<Vault>,
+    posts: Posts,
+    folder: Arc<TempDir>,
 }
 
 pub(crate) fn config() -> Config {
@@ -104,6 +54,10 @@ pub(crate) fn config() -> Config {
         ambiguous_limit_s: 2,
         message_lifetime_s: 3_600,
         posts_in_flight: NonZeroU32::new(32).expect("not zero"),
+        posts_in_flight_total: NonZeroU32::new(512).expect("not zero"),
+        backlog_per_connection: 1_000_000,
+        delivered_order_timeout_s: 2,
+        app_trouble_grace_s: 0,
         idle_after_s: 300,
         sweep_s: 1,
         service_window: true,
@@ -113,55 +67,62 @@ pub(crate) fn config() -> Config {
                 "park_after_s":60,"parked_probe_s":60}"#,
         )
         .expect("waits"),
-        posts_in_flight_total: NonZeroU32::new(256).expect("not zero"),
-        backlog_per_connection: 100_000,
-        delivered_order_timeout_s: 60,
-        app_trouble_grace_s: 60,
-        limiter: serde_json::from_str(r#"{"messages_per_second":1000}"#).expect("a limiter"),
+        limiter: serde_json::from_str(r#"{"messages_per_second":1000,"pair_every_s":6,"pair_burst":0}"#)
+            .expect("a limiter"),
     }
+}
+
+/// As [`config`], with so many messages a second of one number.
+pub(crate) fn paced(messages_per_second: u32) -> Config {
+    let mut config = config();
+    config.limiter.messages_per_second = NonZeroU32::new(messages_per_second).expect("not zero");
+    config
 }
 
 impl Tree {
     pub(crate) async fn start(config: Config, script: Script) -> Self {
+        Self::start_subscribed(config, script, true).await
+    }
+
+    /// `subscribed`: whether the platform says that it sends us reports.
+    pub(crate) async fn start_subscribed(config: Config, script: Script, subscribed: bool) -> Self {
         // What the actors have to say helps whoever reads a failure; a second test finds the subscriber in place.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
-        let folder = TempDir::with_prefix("gateway-tree-").expect("a temporary folder");
+        let folder = Arc::new(TempDir::with_prefix("gateway-tree-").expect("a temporary folder"));
         let url = format!("sqlite://{}/gateway.db", folder.path().display());
-        let store_config: store::Config =
-            serde_json::from_value(serde_json::json!({ "url": url })).expect("a store");
+        let store_config: store::Config = serde_json::from_value(json!({ "url": url })).expect("a store");
         let store = store::open(&store_config).await.expect("the store opens");
         store.migrate().await.expect("the schema is made");
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let now = clock.now();
+        let now = SystemClock.now();
         let account = store.ensure_account("main", now).await.expect("an account");
-        let new = NewBusiness::unnamed("duka".parse().expect("a reference"), "sw");
-        let (business, _) = store.ensure_business(account, &new, now).await.expect("a business");
-
-        let posts: Arc<Mutex<Vec<String>>> = Arc::default();
-        let provider = Provider {
-            name: ProviderName::Meta,
-            send: Arc::new(Scripted { script, posts: Arc::clone(&posts) }),
-            webhook: Arc::new(Deaf),
-            onboard: None,
-            templates: None,
-        };
-        let ring = KeyRing::generate().expect("randomness");
-        let gateway = gateway_actors::start(Parts {
-            store: Arc::clone(&store),
-            membership: Arc::new(coordination::InProcess::new(Arc::clone(&clock))),
-            vault: Arc::new(Vault::new(ring)),
-            providers: HashMap::from([(ProviderName::Meta, provider)]),
-            deliver: Arc::new(NoEndpoint),
-            clock,
-            node_name: "test".to_owned(),
-            node_address: String::new(),
-            threads: 2,
-            config,
-        })
-        .await
-        .expect("the tree starts");
+        let business = business(&*store, account, "duka", now).await;
+        let vault = Arc::new(Vault::new(KeyRing::generate().expect("randomness")));
+        let posts = Posts::default();
+        let gateway = run(&store, &vault, config, script, &posts, subscribed).await;
         let connection = connect(&gateway, &*store, &business, now).await;
-        Self { gateway, store, business, connection, posts, _folder: folder }
+        Self { gateway, store, business, connection, vault, posts, folder }
+    }
+
+    /// After an orderly stop, another process on what this one left.
+    pub(crate) async fn restarted(&self, config: Config, script: Script) -> Self {
+        self.gateway.stop(Duration::from_secs(10)).await;
+        let gateway = run(&self.store, &self.vault, config, script, &self.posts, true).await;
+        Self {
+            gateway,
+            store: Arc::clone(&self.store),
+            business: self.business.clone(),
+            connection: self.connection.clone(),
+            vault: Arc::clone(&self.vault),
+            posts: Arc::clone(&self.posts),
+            folder: Arc::clone(&self.folder),
+        }
+    }
+
+    /// Another business with a number of its own, of the same app.
+    pub(crate) async fn another(&self, reference: &str) -> Connection {
+        let now = SystemClock.now();
+        let business = business(&*self.store, self.account(), reference, now).await;
+        connect(&self.gateway, &*self.store, &business, now).await
     }
 
     pub(crate) fn account(&self) -> AccountKey {
@@ -170,7 +131,16 @@ impl Tree {
 
     /// What was posted so far, by the texts, in order.
     pub(crate) fn posts(&self) -> Vec<String> {
+        self.posted().into_iter().map(|post| post.text).collect()
+    }
+
+    pub(crate) fn posted(&self) -> Vec<Post> {
         self.posts.lock().expect("not poisoned").clone()
+    }
+
+    /// Where in the order of posts this text came first.
+    pub(crate) fn place(&self, text: &str) -> Option<usize> {
+        self.posts().iter().position(|posted| posted == text)
     }
 
     pub(crate) async fn accept(&self, to: &str, text: &str) -> MessageId {
@@ -181,18 +151,35 @@ impl Tree {
         &self,
         to: &str,
         text: &str,
-        change: impl FnOnce(&mut Submission),
+        change: impl Fn(&mut Submission),
     ) -> MessageId {
-        let target = Target::Connection(self.connection.id);
+        loop {
+            match self.accept_on(self.connection.id, to, text, &change).await {
+                Ok(id) => return id,
+                // As a caller does.
+                Err(AcceptError::Overloaded { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(error) => panic!("not accepted: {error}"),
+            }
+        }
+    }
+
+    pub(crate) async fn accept_on(
+        &self,
+        connection: ConnectionId,
+        to: &str,
+        text: &str,
+        change: impl FnOnce(&mut Submission),
+    ) -> Result<MessageId, AcceptError> {
+        let target = Target::Connection(connection);
         let route = self.gateway.route(self.account(), target, false).await.expect("a route");
         let mut submission = Submission {
             recipient: to.parse().expect("a recipient"),
             kind: "text".to_owned(),
-            json: serde_json::json!({ "to": to, "type": "text", "text": { "body": text } }).to_string(),
+            json: json!({ "to": to, "type": "text", "text": { "body": text } }).to_string(),
             opaque: None,
             client_ref: None,
             priority: Priority::Normal,
-            order: domain::message::Order::Strict,
+            order: Order::Strict,
             on_ambiguous: None,
             send_at: None,
             expires_at: None,
@@ -202,8 +189,8 @@ impl Tree {
             idempotency: None,
         };
         change(&mut submission);
-        match self.gateway.accept(&route, submission).await.expect("accepted") {
-            Acceptance::New(accepted) => accepted.id,
+        match self.gateway.accept(&route, submission).await? {
+            Acceptance::New(accepted) => Ok(accepted.id),
             Acceptance::Replayed(record) => panic!("a replay: {record:?}"),
         }
     }
@@ -221,17 +208,99 @@ impl Tree {
         .await;
     }
 
+    /// The row of a connection.
+    pub(crate) async fn row(&self, id: ConnectionId) -> Connection {
+        self.store.connection(id).await.expect("readable").expect("there")
+    }
+
+    pub(crate) async fn turns(&self, id: ConnectionId, status: ConnectionStatus, reason: Option<&str>) {
+        eventually(&format!("{id} is {status}"), Duration::from_secs(10), || async {
+            let row = self.row(id).await;
+            let there = row.status == status && row.reason.as_deref() == reason;
+            if there { Ok(()) } else { Err(format!("{} {:?}", row.status, row.reason)) }
+        })
+        .await;
+    }
+
+    /// What its actor is doing.
+    pub(crate) async fn observe(&self, id: ConnectionId) -> Observation {
+        let seen = self.gateway.overview().await.connections;
+        seen.into_iter().find(|(seen, _)| *seen == id).expect("it runs").1
+    }
+
     /// As if the owner had gone through onboarding once more.
     pub(crate) async fn connect_again(&self) {
-        let stored = self.store.connection(self.connection.id).await.expect("readable").expect("there");
+        let stored = self.row(self.connection.id).await;
         let connected = Connection { status: ConnectionStatus::Connected, reason: None, ..stored };
         self.store.save_connection(&connected, None).await.expect("saved");
         self.gateway.connection_saved(&connected).await;
     }
+
+    /// The platform reports a status of this message.
+    pub(crate) async fn report(&self, id: MessageId, status: DeliveryStatus, judged: Option<SendError>) {
+        let content = Content::Status(Box::new(StatusUpdate {
+            provider_id: format!("wamid.of.{id}"),
+            word: status.to_string(),
+            status: Some(status),
+            echo: Some(Echo { message: id, attempt: 1 }),
+            participant: String::new(),
+            contact: None,
+            judged,
+            object: json!({ "status": status }),
+            metadata: json!({}),
+        }));
+        self.hear(&self.connection, content).await;
+    }
+
+    /// The platform says something about a number.
+    pub(crate) async fn news(&self, connection: &Connection, news: NumberNews) {
+        let field = "account_update".to_owned();
+        let key = uuid::Uuid::new_v4().to_string();
+        let means = Some(Box::new(news));
+        self.hear(connection, Content::Other { field, key, value: json!({}), means, template: None }).await;
+    }
+
+    async fn hear(&self, connection: &Connection, content: Content) {
+        let subject = Subject::Number(connection.graph_id.clone().expect("a number"));
+        let update = Update { subject, at: SystemClock.now(), content };
+        self.gateway.ingest(ProviderName::Meta, vec![update]).await.expect("kept");
+    }
+}
+
+async fn run(
+    store: &Arc<dyn Store>,
+    vault: &Arc<Vault>,
+    config: Config,
+    script: Script,
+    posts: &Posts,
+    subscribed: bool,
+) -> Gateway {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let started = gateway_actors::start(Parts {
+        store: Arc::clone(store),
+        membership: Arc::new(coordination::InProcess::new(Arc::clone(&clock))),
+        vault: Arc::clone(vault),
+        providers: HashMap::from([(ProviderName::Meta, provider(script, posts, subscribed))]),
+        deliver: Arc::new(NoEndpoint),
+        clock,
+        node_name: "test".to_owned(),
+        node_address: String::new(),
+        threads: 2,
+        config,
+    });
+    started.await.expect("the tree starts")
+}
+
+async fn business(store: &dyn Store, account: AccountKey, reference: &str, now: Timestamp) -> Business {
+    let new = NewBusiness::unnamed(reference.parse().expect("a reference"), "sw");
+    store.ensure_business(account, &new, now).await.expect("a business").0
 }
 
 async fn connect(gateway: &Gateway, store: &dyn Store, business: &Business, now: Timestamp) -> Connection {
-    let id = ConnectionId::from_uuid(uuid::Uuid::from_u128(77));
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+    let id = ConnectionId::from_uuid(uuid::Uuid::from_u128(77 + u128::from(number)));
+    let waba_id = (102_290_129_340_398 + number).to_string();
     let connection = Connection {
         id,
         business: business.key,
@@ -241,9 +310,9 @@ async fn connect(gateway: &Gateway, store: &dyn Store, business: &Business, now:
         provider: ProviderName::Meta,
         status: ConnectionStatus::Connected,
         reason: None,
-        graph_id: Some("106540352242922".to_owned()),
-        waba_id: Some("102290129340398".to_owned()),
-        phone_number: Some("+255754000111".to_owned()),
+        graph_id: Some((106_540_352_242_922 + number).to_string()),
+        waba_id: Some(waba_id.clone()),
+        phone_number: Some(format!("+255754{number:06}")),
         verified_name: None,
         quality_rating: None,
         sending: domain::connection::Sending::default(),
@@ -253,7 +322,7 @@ async fn connect(gateway: &Gateway, store: &dyn Store, business: &Business, now:
     let token = gateway.keychain().seal(business.key, id.uuid(), column::ACCESS_TOKEN, b"EAAscripted").await;
     let credential = Credential {
         connection: id,
-        waba_id: "102290129340398".to_owned(),
+        waba_id,
         phone_number_id: connection.graph_id.clone(),
         app_id: "1".to_owned(),
         provider: ProviderName::Meta,

@@ -6,10 +6,13 @@ use std::collections::BTreeSet;
 
 use domain::clock::Timestamp;
 
+use super::asked::Asked;
 use super::lane::ALWAYS;
 
 /// Waiting messages of one priority in memory; four times as many of a number.
 pub const SHARE: usize = 64;
+/// Messages in the store that one accepted now may go before, if they are of other lanes.
+const LITTLE: usize = 16;
 /// So many times its share of lanes of one priority may sleep in memory before no more is read: whatever is wrong then
 /// is not one recipient.
 const ASLEEP: usize = 4;
@@ -41,52 +44,68 @@ impl Class {
         if self.asleep < ASLEEP * self.share { self.share.saturating_sub(self.places) } else { 0 }
     }
 
+    /// Whether a message that is accepted now may stand in memory. While others of the priority wait in the store,
+    /// half of the places is left to them.
+    pub(super) fn takes_new(&self) -> bool {
+        match self.cursor.rest {
+            Rest::Nothing => self.room() > 0,
+            Rest::Little(_) => self.room() > self.share / 2,
+            Rest::Unknown => false,
+        }
+    }
+
     /// Reading pays only when there is room for many.
     pub(super) const fn wants_many(&self) -> bool {
         self.room() >= self.share / 2
     }
 }
 
+/// What the store may hold behind what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    /// The last reading found the end; so many were committed behind it since, and perhaps those being committed.
+    Little(usize),
+    Unknown,
+}
+
 /// How far the messages that may go at any time were read, in the order of acceptance.
 #[derive(Debug)]
 pub(super) struct Cursor {
-    /// Messages may wait in the store behind `read_to`.
-    pub(super) behind: bool,
-    /// The last reading found the end; only what was accepted meanwhile may be missing.
-    pub(super) near_end: bool,
+    rest: Rest,
     pub(super) read_to: i64,
     /// Left to the store and not committed yet.
-    pub(super) pending: usize,
-    pub(super) reading: bool,
+    pending: usize,
+    pub(super) asked: Asked,
     /// Something was left to the store, or committed there, since the reading under way began.
     disturbed: bool,
     lowest_noted: i64,
-    /// What the reading under way answers is of no use: memory forgot what it goes on from.
-    void: bool,
 }
 
 impl Cursor {
     const CAUGHT_UP: Self = Self {
-        behind: false,
-        near_end: true,
+        rest: Rest::Nothing,
         read_to: 0,
         pending: 0,
-        reading: false,
+        asked: Asked::No,
         disturbed: false,
         lowest_noted: i64::MAX,
-        void: false,
     };
 
     /// Nothing is known of the store.
     pub(super) const fn rewind(&mut self) {
-        self.behind = true;
-        self.near_end = false;
+        self.rest = Rest::Unknown;
         self.read_to = 0;
-        self.void = self.reading;
+        self.asked.spoil();
     }
 
+    pub(super) fn is_behind(&self) -> bool {
+        self.rest != Rest::Nothing
+    }
+
+
     pub(super) const fn is_complete(&self) -> bool {
-        !self.behind && self.pending == 0
+        matches!(self.rest, Rest::Nothing) && self.pending == 0
     }
 
     /// A message is left to the store.
@@ -102,44 +121,43 @@ impl Cursor {
 
     /// A message is committed in the store alone, at this place.
     pub(super) fn note(&mut self, seq: i64) {
-        self.behind = true;
+        self.rest = match self.rest {
+            Rest::Nothing => Rest::Little(1),
+            Rest::Little(few) if few < LITTLE => Rest::Little(few + 1),
+            Rest::Little(_) | Rest::Unknown => Rest::Unknown,
+        };
         self.disturbed = true;
-        // The reading under way goes on from behind it: what it answers may belong behind it too.
-        self.void |= self.reading && seq <= self.read_to;
+        if seq <= self.read_to {
+            // The reading under way goes on from behind it: what it answers may belong behind it too.
+            self.asked.spoil();
+        }
         self.read_to = self.read_to.min(seq - 1);
         self.lowest_noted = self.lowest_noted.min(seq);
     }
 
     /// A message that stands in memory is committed at this place.
     pub(super) fn pass(&mut self, seq: i64) {
-        if !self.behind {
+        if self.rest == Rest::Nothing {
             self.read_to = self.read_to.max(seq);
         }
     }
 
     pub(super) const fn begin(&mut self) {
-        self.reading = true;
+        self.asked = Asked::Yes;
         self.disturbed = self.pending > 0;
         self.lowest_noted = i64::MAX;
     }
 
-    /// Whether the reading that is over may be used.
-    pub(super) const fn is_valid(&self) -> bool {
-        !self.void
-    }
-
+    /// The reading is answered, with this as its last row.
     pub(super) fn end(&mut self, last: Option<i64>, exhausted: bool) {
-        self.reading = false;
-        if std::mem::take(&mut self.void) {
-            return;
-        }
         if let Some(last) = last {
             self.read_to = self.read_to.max(last.min(self.lowest_noted.saturating_sub(1)));
         }
-        self.near_end = exhausted;
-        if exhausted && !self.disturbed {
-            self.behind = false;
-        }
+        self.rest = match (exhausted, self.disturbed) {
+            (true, false) => Rest::Nothing,
+            (true, true) => Rest::Little(0),
+            (false, _) => Rest::Unknown,
+        };
     }
 }
 
@@ -149,23 +167,22 @@ pub(super) struct Schedule {
     pub(super) read_to: (Timestamp, i64),
     /// When the next one comes; in the past until the store was asked.
     pub(super) next: Option<Timestamp>,
-    pub(super) reading: bool,
+    pub(super) asked: Asked,
     lowest_noted: Option<(Timestamp, i64)>,
-    void: bool,
 }
 
 impl Schedule {
     const EMPTY: Self =
-        Self { read_to: (ALWAYS, 0), next: None, reading: false, lowest_noted: None, void: false };
+        Self { read_to: (ALWAYS, 0), next: None, asked: Asked::No, lowest_noted: None };
 
     pub(super) const fn rewind(&mut self) {
         self.read_to = (ALWAYS, 0);
         self.next = Some(ALWAYS);
-        self.void = self.reading;
+        self.asked.spoil();
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
-        self.reading || self.next.is_some_and(|at| at <= now)
+        self.asked.is_under_way() || self.next.is_some_and(|at| at <= now)
     }
 
     /// A message with a time of its own is committed in the store.
@@ -176,20 +193,12 @@ impl Schedule {
     }
 
     pub(super) const fn begin(&mut self) {
-        self.reading = true;
+        self.asked = Asked::Yes;
         self.next = None;
         self.lowest_noted = None;
     }
 
-    pub(super) const fn is_valid(&self) -> bool {
-        !self.void
-    }
-
     pub(super) fn end(&mut self, last: Option<(Timestamp, i64)>, next: Option<Timestamp>) {
-        self.reading = false;
-        if std::mem::take(&mut self.void) {
-            return;
-        }
         if let Some(last) = last {
             let before_noted = self.lowest_noted.map(|(at, seq)| (at, seq - 1));
             self.read_to = self.read_to.max(before_noted.map_or(last, |noted| noted.min(last)));

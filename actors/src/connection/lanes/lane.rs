@@ -8,6 +8,7 @@ use domain::ids::MessageId;
 use domain::message::Priority;
 use domain::outbox::OutboxState;
 
+use super::asked::Asked;
 use super::entry::Entry;
 
 /// Messages of one lane in memory.
@@ -15,6 +16,13 @@ pub const LANE: usize = 4;
 
 /// Before any time that a row could name.
 pub(super) const ALWAYS: Timestamp = Timestamp::from_micros(i64::MIN);
+
+/// What is known of a claimed head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claimed {
+    InFlight,
+    Unknown,
+}
 
 /// What of a lane is counted elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +34,7 @@ pub(super) struct Standing {
     pub(super) ready: Option<i64>,
     /// The lane sleeps until then.
     pub(super) asleep: Option<Timestamp>,
-    pub(super) in_flight: bool,
-    pub(super) ambiguous: bool,
+    pub(super) claim: Option<Claimed>,
     pub(super) wants_rows: bool,
     /// Somebody has to be told when a message of the lane arrives.
     pub(super) listens: bool,
@@ -39,8 +46,7 @@ impl Standing {
         waiting: 0,
         ready: None,
         asleep: None,
-        in_flight: false,
-        ambiguous: false,
+        claim: None,
         wants_rows: false,
         listens: false,
     };
@@ -62,9 +68,7 @@ pub(super) struct Lane {
     /// It came from a reading that went through many lanes: while others are not done, rows may wait in the store
     /// behind the last one here.
     pub(super) end_unknown: bool,
-    pub(super) reading: bool,
-    /// What the reading under way answers is of no use.
-    pub(super) void: bool,
+    pub(super) asked: Asked,
     /// Nothing goes before: the recipient gets no more for now.
     pub(super) not_before: Timestamp,
     /// A message that was sent holds the lane until it has arrived, at most until then.
@@ -86,8 +90,7 @@ impl Lane {
             changes: 0,
             front_unknown: false,
             end_unknown: false,
-            reading: false,
-            void: false,
+            asked: Asked::No,
             not_before: ALWAYS,
             held: None,
             woken_at: ALWAYS,
@@ -99,7 +102,12 @@ impl Lane {
         let head = self.queue.first();
         let claimed = head.is_some_and(Entry::is_claimed);
         let asleep = if claimed { None } else { self.sleeps_until() };
-        let ambiguous = head.is_some_and(|head| matches!(head.state, OutboxState::Ambiguous(_)));
+        let claim = head.and_then(|head| match head.state {
+            OutboxState::Sending(_) => Some(Claimed::InFlight),
+            OutboxState::Ambiguous(_) => Some(Claimed::Unknown),
+            _ => None,
+        });
+        let ambiguous = claim == Some(Claimed::Unknown);
         let ready = head.filter(|head| {
             head.is_committed() && !head.busy && !claimed && asleep.is_none() && !self.front_unknown
         });
@@ -113,9 +121,8 @@ impl Lane {
             waiting: self.queue.len() - usize::from(first_takes_no_place && head.is_some()),
             ready: ready.map(|head| head.seq),
             asleep,
-            in_flight: claimed && !ambiguous,
-            ambiguous,
-            wants_rows: wants_rows && !self.reading,
+            claim,
+            wants_rows: wants_rows && !self.asked.is_under_way(),
             listens: self.held.is_some()
                 || head.is_some_and(|head| claimed && head.order == domain::message::Order::Delivered),
         }
@@ -144,12 +151,12 @@ impl Lane {
 
     /// Its head keeps everything behind it waiting for longer than a post takes.
     pub(super) fn is_blocked(&self) -> bool {
-        self.held.is_some() || self.counted.asleep.is_some() || self.counted.ambiguous
+        self.held.is_some() || self.counted.asleep.is_some() || self.counted.claim == Some(Claimed::Unknown)
     }
 
     /// Nothing of it is left, here or in the store.
     pub(super) const fn is_over(&self) -> bool {
-        self.queue.is_empty() && !self.tail && !self.reading && self.held.is_none()
+        self.queue.is_empty() && !self.tail && !self.asked.is_under_way() && self.held.is_none()
     }
 
     /// Keeps the order of acceptance behind a claimed head.
@@ -173,7 +180,7 @@ impl Lane {
     /// The tail begins here at the latest. A reading under way did not see this as part of it.
     pub(super) fn begins_again_behind(&mut self, seq: i64) {
         self.known_to = self.known_to.min(seq);
-        self.void = self.reading;
+        self.asked.spoil();
     }
 
     /// Gives the places of all but the first `keep` back; the store has them, or will have.

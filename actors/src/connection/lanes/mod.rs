@@ -6,6 +6,7 @@
 //! committed, so that a later one can never slip past it; and one whose lane may have earlier rows in the store rests
 //! until they were read.
 
+mod asked;
 mod class;
 mod entry;
 mod lane;
@@ -21,7 +22,7 @@ use domain::outbox::OutboxState;
 
 use class::{Class, SHARE};
 pub use entry::{Admission, Entry, lane};
-use lane::{Lane, Standing};
+use lane::{Claimed, Lane, Standing};
 pub use reading::Reading;
 
 /// Left to the store and not committed yet.
@@ -35,7 +36,7 @@ struct Left {
 
 #[derive(Debug)]
 pub struct Lanes {
-    lanes: HashMap<LaneKey, Lane>,
+    by_key: HashMap<LaneKey, Lane>,
     classes: [Class; 4],
     asleep: BTreeSet<(Timestamp, i64)>,
     /// Lanes that want to be read, most urgent first.
@@ -61,7 +62,7 @@ impl Lanes {
     /// With so many waiting messages of each priority in memory.
     fn with_share(share: usize) -> Self {
         Self {
-            lanes: HashMap::new(),
+            by_key: HashMap::new(),
             classes: std::array::from_fn(|_| Class::new(share)),
             asleep: BTreeSet::new(),
             wanting: BTreeSet::new(),
@@ -98,7 +99,7 @@ impl Lanes {
 
     /// Nothing to do before `soon`, here or in the store.
     pub fn is_idle(&self, soon: Timestamp) -> bool {
-        self.lanes.is_empty()
+        self.by_key.is_empty()
             && self.left.is_empty()
             && self.classes.iter().all(|class| class.cursor.is_complete() && !class.schedule.is_due(soon))
     }
@@ -115,7 +116,7 @@ impl Lanes {
             return Admission::Store;
         }
         let class = self.class(entry.priority);
-        if let Some(lane) = self.lanes.get(&entry.lane) {
+        if let Some(lane) = self.by_key.get(&entry.lane) {
             let room = self.class(lane.urgency().min(entry.priority)).room() > 0;
             return if lane.takes_more(self.holds_everything(now)) && room { Admission::Queue } else { Admission::Store };
         }
@@ -123,7 +124,7 @@ impl Lanes {
         if self.pending.contains_key(&entry.lane) {
             return Admission::Store;
         }
-        if class.room() == 0 || (class.cursor.behind && !class.cursor.near_end) {
+        if !class.takes_new() {
             return Admission::Store;
         }
         let overtakes = self.classes[..=entry.priority as usize].iter().any(|class| !class.ready.is_empty());
@@ -151,10 +152,11 @@ impl Lanes {
             let class = &mut self.classes[entry.priority as usize];
             match send_at {
                 Some(at) => class.schedule.note(at, seq),
+                // Its lane reads it when its turn comes.
+                None if self.by_key.contains_key(&left.lane) => {
+                    self.touch(left.lane, |lane| lane.leave_behind(left.priority));
+                }
                 None => class.cursor.note(seq),
-            }
-            if !left.later && self.lanes.contains_key(&left.lane) {
-                self.touch(left.lane, |lane| lane.leave_behind(left.priority));
             }
             return;
         }
@@ -172,7 +174,7 @@ impl Lanes {
     }
 
     pub fn get(&self, lane: LaneKey, id: MessageId) -> Option<&Entry> {
-        self.lanes.get(&lane)?.queue.iter().find(|entry| entry.id == id)
+        self.by_key.get(&lane)?.queue.iter().find(|entry| entry.id == id)
     }
 
     /// The message is in this state now; one that is final leaves its lane, and the next may go.
@@ -195,7 +197,7 @@ impl Lanes {
 
     /// Nothing of this lane goes before `until`.
     pub fn sleep(&mut self, lane: LaneKey, until: Timestamp) {
-        if self.lanes.contains_key(&lane) {
+        if self.by_key.contains_key(&lane) {
             self.touch(lane, |lane| lane.not_before = lane.not_before.max(until));
             self.clear_blocked(lane);
         }
@@ -217,7 +219,7 @@ impl Lanes {
             lane.held.is_some_and(|(held, _)| held == id)
                 || lane.queue.first().is_some_and(|head| head.id == id && head.is_claimed())
         };
-        let Some(key) = self.lanes.iter().find(|(_, lane)| of_it(lane)).map(|(key, _)| *key) else { return };
+        let Some(key) = self.by_key.iter().find(|(_, lane)| of_it(lane)).map(|(key, _)| *key) else { return };
         self.touch(key, |lane| {
             lane.held = None;
             if let Some(head) = lane.queue.first_mut().filter(|head| head.id == id) {
@@ -241,7 +243,7 @@ impl Lanes {
     /// The message of this priority that may be claimed now: first of its lane, oldest first.
     pub fn next(&self, priority: Priority) -> Option<&Entry> {
         let &(_, key) = self.class(priority).ready.first()?;
-        self.lanes.get(&LaneKey(key))?.queue.first()
+        self.by_key.get(&LaneKey(key))?.queue.first()
     }
 
     /// When something here wakes by itself.
@@ -256,14 +258,14 @@ impl Lanes {
         if self.ambiguous == 0 {
             return Vec::new();
         }
-        let heads = self.lanes.values().filter_map(|lane| lane.queue.first());
+        let heads = self.by_key.values().filter_map(|lane| lane.queue.first());
         let open = heads.filter(|head| matches!(head.state, OutboxState::Ambiguous(_)) && !head.busy);
         open.copied().collect()
     }
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.lanes.values().map(|lane| lane.queue.len()).sum()
+        self.by_key.values().map(|lane| lane.queue.len()).sum()
     }
 
     const fn class(&self, priority: Priority) -> &Class {
@@ -282,7 +284,7 @@ impl Lanes {
         }
         self.classes[entry.priority as usize].cursor.leave();
         *self.pending.entry(entry.lane).or_default() += 1;
-        if self.lanes.contains_key(&entry.lane) {
+        if self.by_key.contains_key(&entry.lane) {
             self.touch(entry.lane, |lane| lane.leave_behind(entry.priority));
         }
     }
@@ -303,7 +305,7 @@ impl Lanes {
 
     /// What waits behind a blocked head gives its places to others.
     fn clear_blocked(&mut self, key: LaneKey) {
-        let Some(lane) = self.lanes.get(&key).filter(|lane| lane.is_blocked()) else { return };
+        let Some(lane) = self.by_key.get(&key).filter(|lane| lane.is_blocked()) else { return };
         let keep = usize::from(lane.held.is_none());
         let mut shed = Vec::new();
         self.touch(key, |lane| shed = lane.shed(keep));
@@ -340,14 +342,14 @@ impl Lanes {
     /// Changes a lane, made when there is none, and keeps what is derived from it.
     fn touch(&mut self, key: LaneKey, change: impl FnOnce(&mut Lane)) {
         let pending = self.pending.contains_key(&key);
-        let lane = self.lanes.entry(key).or_insert_with(|| Lane::new(pending));
+        let lane = self.by_key.entry(key).or_insert_with(|| Lane::new(pending));
         let before = lane.counted;
         change(lane);
         let over = lane.is_over();
         let after = if over { Standing::NOTHING } else { lane.standing() };
         lane.counted = after;
         if over {
-            self.lanes.remove(&key);
+            self.by_key.remove(&key);
         }
         if before != after {
             self.count(key, before, false);
@@ -360,8 +362,9 @@ impl Lanes {
         let class = &mut self.classes[standing.class as usize];
         step(&mut class.places, standing.waiting);
         step(&mut class.asleep, usize::from(standing.asleep.is_some()));
-        step(&mut self.in_flight[standing.class as usize], usize::from(standing.in_flight));
-        step(&mut self.ambiguous, usize::from(standing.ambiguous));
+        let in_flight = usize::from(standing.claim == Some(Claimed::InFlight));
+        step(&mut self.in_flight[standing.class as usize], in_flight);
+        step(&mut self.ambiguous, usize::from(standing.claim == Some(Claimed::Unknown)));
         step(&mut self.listening, usize::from(standing.listens));
         let place = |set: &mut BTreeSet<(i64, i64)>, seq| {
             if entering { set.insert((seq, key.0)) } else { set.remove(&(seq, key.0)) }

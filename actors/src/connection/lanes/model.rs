@@ -122,14 +122,14 @@ impl World {
         }
     }
 
-    fn run(&mut self, step: Step) {
-        match step {
+    fn run(&mut self, step: &Step) {
+        match *step {
             Step::Accept { recipient, priority, order, later } => {
                 let order = [Order::Strict, Order::Strict, Order::Strict, Order::Delivered, Order::Delivered, Order::Relaxed][order];
                 self.accept(recipient, PRIORITIES[priority], order, later);
             }
-            Step::Commit(index) => self.commit(pick(&index, self.written.len())),
-            Step::Hear(index) => self.hear(pick(&index, self.unheard.len())),
+            Step::Commit(index) => self.commit(pick(index, self.written.len())),
+            Step::Hear(index) => self.hear(pick(index, self.unheard.len())),
             Step::Ask => {
                 let wishes = self.lanes.wishes(self.now, 4);
                 self.asked.extend(wishes.into_iter().map(|reading| Asked { reading, answer: None }));
@@ -137,10 +137,10 @@ impl World {
             Step::Answer(index) if !self.asked.is_empty() => self.answer(index.index(self.asked.len())),
             Step::Deliver(index) if !self.asked.is_empty() => self.deliver(index.index(self.asked.len())),
             Step::Claim => self.claim(),
-            Step::Outcome(index, outcome) => self.outcome(&index, outcome),
-            Step::Decide(index, decision) => self.decide(&index, decision),
-            Step::Arrive(index) => self.arrive(&index),
-            Step::Cancel(index) => self.cancel(&index),
+            Step::Outcome(index, outcome) => self.outcome(index, outcome),
+            Step::Decide(index, decision) => self.decide(index, decision),
+            Step::Arrive(index) => self.arrive(index),
+            Step::Cancel(index) => self.cancel(index),
             Step::Pass(seconds) => {
                 self.now = self.now.plus(Duration::from_secs(seconds));
                 self.lanes.wake(self.now);
@@ -297,7 +297,7 @@ impl World {
         }
     }
 
-    fn outcome(&mut self, index: &Index, outcome: u8) {
+    fn outcome(&mut self, index: Index, outcome: u8) {
         let sending = self.with(StateCode::Sending);
         let Some(message) = choose(&sending, index) else { return };
         let happening = match outcome {
@@ -309,7 +309,7 @@ impl World {
         self.settle(message, happening);
     }
 
-    fn decide(&mut self, index: &Index, decision: u8) {
+    fn decide(&mut self, index: Index, decision: u8) {
         let ambiguous = self.with(StateCode::Ambiguous);
         let Some(message) = choose(&ambiguous, index) else { return };
         let happening = match decision {
@@ -336,7 +336,7 @@ impl World {
     }
 
     /// Also before the answer of its own post.
-    fn arrive(&mut self, index: &Index) {
+    fn arrive(&mut self, index: Index) {
         let under_way: Vec<QueuedMessage> = self
             .rows
             .iter()
@@ -350,7 +350,7 @@ impl World {
         }
     }
 
-    fn cancel(&mut self, index: &Index) {
+    fn cancel(&mut self, index: Index) {
         let waiting: Vec<_> = self.rows.iter().filter(|row| row.waits()).map(|row| row.message).collect();
         // The connection knows of the commit by the time somebody can ask for this.
         let heard = waiting.into_iter().filter(|message| {
@@ -439,11 +439,11 @@ impl World {
     }
 }
 
-fn pick(index: &Index, len: usize) -> usize {
+fn pick(index: Index, len: usize) -> usize {
     index.index(len + 1)
 }
 
-fn choose(messages: &[QueuedMessage], index: &Index) -> Option<QueuedMessage> {
+fn choose(messages: &[QueuedMessage], index: Index) -> Option<QueuedMessage> {
     (!messages.is_empty()).then(|| messages[index.index(messages.len())])
 }
 
@@ -451,7 +451,7 @@ proptest! {
     #[test]
     fn whatever_happens_lanes_keep_their_order_and_nothing_is_lost(steps in steps()) {
         let mut world = World::new();
-        for step in steps.0 {
+        for step in &steps.0 {
             world.run(step);
             world.check_memory();
         }

@@ -7,6 +7,7 @@ use domain::contracts::queue::{Glance, HeldMessage, QueuedMessage};
 use domain::contracts::store::LaneKey;
 use domain::message::{Order, Priority};
 
+use super::asked::Asked;
 use super::lane::LANE;
 use super::{Entry, Lanes};
 
@@ -64,7 +65,7 @@ impl Lanes {
         }
         self.closed = true;
         let mut any_left = !self.classes.iter().all(|class| class.cursor.is_complete());
-        let keys: Vec<LaneKey> = self.lanes.keys().copied().collect();
+        let keys: Vec<LaneKey> = self.by_key.keys().copied().collect();
         for key in keys {
             let mut shed = Vec::new();
             self.touch(key, |lane| {
@@ -75,8 +76,8 @@ impl Lanes {
             });
             self.give_back(shed);
             // A lane that only says "more waits in the store" says nothing that the rewound cursors do not.
-            if self.lanes.get(&key).is_some_and(|lane| lane.queue.is_empty()) {
-                self.touch(key, |lane| lane.tail = lane.held.is_some() || lane.reading);
+            if self.by_key.get(&key).is_some_and(|lane| lane.queue.is_empty()) {
+                self.touch(key, |lane| lane.tail = lane.held.is_some() || lane.asked.is_under_way());
             }
         }
         for class in &mut self.classes {
@@ -95,11 +96,11 @@ impl Lanes {
         }
         for priority in PRIORITIES {
             let class = &mut self.classes[priority as usize];
-            if class.schedule.next.is_some_and(|at| at <= now) && !class.schedule.reading && class.wants_many() {
+            if class.schedule.next.is_some_and(|at| at <= now) && !class.schedule.asked.is_under_way() && class.wants_many() {
                 class.schedule.begin();
                 let (after, limit) = (class.schedule.read_to, class.room());
                 wishes.push(Reading::Scheduled { priority, after, until: now, limit });
-            } else if class.cursor.behind && !class.cursor.reading && class.wants_many() {
+            } else if class.cursor.is_behind() && !class.cursor.asked.is_under_way() && class.wants_many() {
                 class.cursor.begin();
                 let (after, limit) = (class.cursor.read_to, class.room());
                 wishes.push(Reading::Waiting { priority, after, limit });
@@ -110,7 +111,7 @@ impl Lanes {
         {
             let (key, room) = (LaneKey(key), self.class(priority).room());
             self.touch(key, |lane| {
-                lane.reading = true;
+                lane.asked = Asked::Yes;
                 // What stands here may be answered again.
                 let limit = room.clamp(1, LANE) + lane.queue.len();
                 wishes.push(Reading::Lane { lane: key, after: lane.known_to, limit, changes: lane.changes });
@@ -124,12 +125,12 @@ impl Lanes {
         if self.closed {
             self.classes[priority as usize].cursor.rewind();
         }
-        if self.classes[priority as usize].cursor.is_valid() {
+        if self.classes[priority as usize].cursor.asked.end() {
             for row in rows {
                 self.take(row);
             }
+            self.classes[priority as usize].cursor.end(last, rows.len() < limit);
         }
-        self.classes[priority as usize].cursor.end(last, rows.len() < limit);
     }
 
     /// `next`: when the one behind these comes, where these were all.
@@ -144,26 +145,26 @@ impl Lanes {
         if self.closed {
             self.classes[priority as usize].schedule.rewind();
         }
-        if self.classes[priority as usize].schedule.is_valid() {
+        if self.classes[priority as usize].schedule.asked.end() {
             for row in rows {
                 self.take(row);
             }
+            // More of what is due is there now.
+            let next = if rows.len() < limit { next } else { last.map(|(at, _)| at) };
+            self.classes[priority as usize].schedule.end(last, next);
         }
-        // More of what is due is there now.
-        let next = if rows.len() < limit { next } else { last.map(|(at, _)| at) };
-        self.classes[priority as usize].schedule.end(last, next);
     }
 
     pub fn read_lane(&mut self, key: LaneKey, rows: &[QueuedMessage], limit: usize, changes: u32) {
         let (closed, pending) = (self.closed, self.pending.contains_key(&key));
         let mut shed = Vec::new();
         self.touch(key, |lane| {
-            lane.reading = false;
+            let of_use = lane.asked.end();
             if closed {
                 lane.tail = !lane.queue.is_empty() || lane.held.is_some();
                 return;
             }
-            if std::mem::take(&mut lane.void) {
+            if !of_use {
                 return;
             }
             let complete = lane.changes == changes && !pending;
@@ -179,17 +180,19 @@ impl Lanes {
         if self.left.contains_key(&entry.id) || self.get(entry.lane, entry.id).is_some() {
             return;
         }
-        if self.lanes.contains_key(&entry.lane) {
+        if self.by_key.contains_key(&entry.lane) {
             // Its lane reads for itself, and in order. That it is here and not there means that there is more to read.
             self.touch(entry.lane, |lane| {
-                lane.begins_again_behind(entry.seq - 1);
+                if entry.seq <= lane.known_to {
+                    lane.begins_again_behind(entry.seq - 1);
+                }
                 lane.leave_behind(entry.priority);
             });
             return;
         }
         let others_may_stand_before = self.classes.iter().enumerate().any(|(number, class)| {
             number != entry.priority as usize
-                && class.cursor.behind
+                && class.cursor.is_behind()
                 && class.cursor.read_to < entry.seq
         });
         let front_unknown =

@@ -6,6 +6,9 @@ use super::store::Result;
 use crate::ids::{ConnectionId, EventId, MessageId};
 use crate::secret::Sealed;
 
+/// The reason of a message that the provider took, and reported to have failed afterwards. It stands in no timeline.
+pub const REPORTED_FAILED: &str = "reported_failed";
+
 #[async_trait]
 pub trait DeadLetters {
     /// The provider's report that the message failed, as it was kept.

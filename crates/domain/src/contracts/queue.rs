@@ -40,6 +40,7 @@ pub struct HeldMessage {
 
 /// What there is to read of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "four questions, each answered for itself")]
 pub struct Glance {
     pub claimed: bool,
     /// Of those that may go at any time.

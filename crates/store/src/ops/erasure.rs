@@ -30,7 +30,7 @@ const LOCKS: [&str; 3] = [
 ];
 
 /// Each takes the business as `$1`; children before what they refer to.
-const AT_ONCE: [&str; 9] = [
+const AT_ONCE: [&str; 11] = [
     "DELETE FROM data_keys WHERE owner = $1",
     "DELETE FROM official_whatsapp_credentials WHERE business_id = $1",
     "DELETE FROM listening WHERE connection IN (SELECT id FROM connections WHERE business = $1)",
@@ -39,6 +39,10 @@ const AT_ONCE: [&str; 9] = [
      AND waba_id NOT IN (SELECT waba_id FROM connections WHERE business <> $1 AND waba_id IS NOT NULL)",
     "DELETE FROM template_syncs WHERE waba_id IN (SELECT waba_id FROM connections WHERE business = $1)
      AND waba_id NOT IN (SELECT waba_id FROM connections WHERE business <> $1 AND waba_id IS NOT NULL)",
+    "DELETE FROM portfolio_reach WHERE portfolio IN (SELECT waba_id FROM connections WHERE business = $1)
+     AND portfolio NOT IN (SELECT waba_id FROM connections WHERE business <> $1 AND waba_id IS NOT NULL)",
+    "DELETE FROM portfolios WHERE id IN (SELECT waba_id FROM connections WHERE business = $1)
+     AND id NOT IN (SELECT waba_id FROM connections WHERE business <> $1 AND waba_id IS NOT NULL)",
     "DELETE FROM connections WHERE business = $1",
     "DELETE FROM failed_deliveries WHERE endpoint IN (SELECT id FROM endpoints WHERE business = $1)",
     "DELETE FROM endpoints WHERE business = $1",

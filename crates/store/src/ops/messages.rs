@@ -1,6 +1,7 @@
 //! Reading the outbox. It is written by `commit` alone.
 
 use domain::clock::Timestamp;
+use domain::contracts::dead_letters::REPORTED_FAILED;
 use domain::contracts::store::{LaneKey, MessageFilter, Page, Result, StoredMessage};
 use domain::ids::{AccountKey, BusinessKey, ConnectionId, MessageId};
 use domain::message::{Order, Priority, TimelineEntry};
@@ -17,8 +18,8 @@ use crate::shapes;
 macro_rules! select_messages {
     () => {
         "SELECT o.seq, o.id, o.account, o.business, b.reference, o.connection, o.recipient, o.lane, o.kind, o.state,
-                o.epoch, o.attempt, o.claimed_at, o.next_at, o.priority, o.ordering, o.on_ambiguous, o.client_ref, o.opaque, o.replay_of, o.provider_id,
-                o.error, o.accepted_at, o.sent_at, o.send_at, o.expires_at
+                o.epoch, o.attempt, o.claimed_at, o.next_at, o.priority, o.ordering, o.on_ambiguous, o.client_ref,
+                o.opaque, o.replay_of, o.provider_id, o.error, o.accepted_at, o.sent_at, o.send_at, o.expires_at
          FROM outbox o JOIN businesses b ON b.id = o.business WHERE NOT b.erased"
     };
 }
@@ -207,7 +208,12 @@ fn narrow(query: &mut QueryBuilder<Db>, filter: &MessageFilter) {
         of_business(query, filter);
         query.push(")");
     }
-    if let Some(reason) = &filter.reason {
+    if filter.reason.as_deref() == Some(REPORTED_FAILED) {
+        query.push(" AND o.state <> 5 AND o.id IN (SELECT message FROM events WHERE message IS NOT NULL");
+        query.push(" AND status = 'failed'");
+        of_business(query, filter);
+        query.push(")");
+    } else if let Some(reason) = &filter.reason {
         query.push(" AND EXISTS (SELECT 1 FROM timeline t WHERE t.message = o.id AND t.reason = ");
         query.push_bind(reason.clone()).push(")");
     }

@@ -14,7 +14,7 @@ use crate::error::failed;
 use crate::retention::{body_is_needed, first_id};
 
 /// Rows of a kind that one call looks at.
-const STEP: usize = 256;
+const STEP: u16 = 256;
 
 /// How far the present pass has come in tables where rows may stay.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Database {
             rest!("events"),
             " ORDER BY seq LIMIT $1"
         ))
-        .bind(STEP as i64)
+        .bind(i64::from(STEP))
         .fetch_all(&self.read)
         .await
         .map_err(failed)?;
@@ -71,7 +71,7 @@ impl Database {
         };
         let old: Vec<Uuid> = rows.iter().take_while(is_old).map(|(_, id, _)| *id).collect();
         self.delete(concat!("DELETE FROM ", rest!("events"), " WHERE id IN "), &old, "").await?;
-        Ok(old.len() == STEP)
+        Ok(old.len() == usize::from(STEP))
     }
 
     async fn delete_old_bodies(&self, kept: Timestamp, passed: &mut Uuid) -> Result<bool> {
@@ -87,7 +87,7 @@ impl Database {
             body_is_needed(kept)
         );
         self.delete(concat!("DELETE FROM ", rest!("outbox_body"), " WHERE id IN "), &old, &needed).await?;
-        Ok(old.len() == STEP)
+        Ok(old.len() == usize::from(STEP))
     }
 
     async fn delete_old_messages(&self, kept: Timestamp, passed: &mut Uuid) -> Result<bool> {
@@ -95,7 +95,7 @@ impl Database {
             concat!("SELECT id FROM ", rest!("outbox"), " WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3");
         let old = self.next(statement, first_id(kept), passed).await?;
         self.delete(concat!("DELETE FROM ", rest!("outbox"), " WHERE id IN "), &old, " AND state >= 4").await?;
-        Ok(old.len() == STEP)
+        Ok(old.len() == usize::from(STEP))
     }
 
     /// Of messages that are gone.
@@ -105,7 +105,7 @@ impl Database {
         let old = self.next(statement, first_id(kept), passed).await?;
         let gone = " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id = timeline.message)";
         self.delete("DELETE FROM timeline WHERE message IN ", &old, gone).await?;
-        Ok(old.len() == STEP)
+        Ok(old.len() == usize::from(STEP))
     }
 
     /// Of events that are gone: they can be tried no more.
@@ -114,13 +114,13 @@ impl Database {
             "SELECT id FROM failed_deliveries WHERE event_seq < (SELECT MIN(seq) FROM events)
              ORDER BY event_seq LIMIT $1",
         )
-        .bind(STEP as i64)
+        .bind(i64::from(STEP))
         .fetch_all(&self.read)
         .await
         .map_err(failed)?;
         let old: Vec<Uuid> = old.into_iter().map(|(id,)| id).collect();
         self.delete("DELETE FROM failed_deliveries WHERE id IN ", &old, "").await?;
-        Ok(old.len() == STEP)
+        Ok(old.len() == usize::from(STEP))
     }
 
     /// The next ids behind `passed` and before `before`. At the end the next pass begins.
@@ -128,12 +128,12 @@ impl Database {
         let found: Vec<(Uuid,)> = sqlx::query_as(statement)
             .bind(*passed)
             .bind(before)
-            .bind(STEP as i64)
+            .bind(i64::from(STEP))
             .fetch_all(&self.read)
             .await
             .map_err(failed)?;
         let ids: Vec<Uuid> = found.into_iter().map(|(id,)| id).collect();
-        *passed = ids.last().copied().filter(|_| ids.len() == STEP).unwrap_or_default();
+        *passed = ids.last().copied().filter(|_| ids.len() == usize::from(STEP)).unwrap_or_default();
         Ok(ids)
     }
 

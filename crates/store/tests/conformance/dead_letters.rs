@@ -1,5 +1,6 @@
 //! What did not arrive is found among everything that did, with its reason and what took its place.
 
+use domain::contracts::dead_letters::REPORTED_FAILED;
 use domain::contracts::store::Transition;
 use domain::contracts::store::{MessageFilter, NewMessage, Page};
 use domain::delivery_status::DeliveryStatus;
@@ -73,8 +74,10 @@ async fn messages_are_found_by_time_and_by_reason(store: Shared) {
     let filter = MessageFilter { business: Some(fixture.business.key), ..MessageFilter::default() };
     let between = MessageFilter { from: Some(at(100)), to: Some(at(300)), ..filter.clone() };
     assert_eq!(listed(&fixture, between).await, [all[2].id, all[1].id]);
-    let reason = Some("outcome_unknown".to_owned());
-    assert_eq!(listed(&fixture, MessageFilter { reason, ..filter }).await, [all[2].id]);
+    let of = |reason: &str| MessageFilter { reason: Some(reason.to_owned()), ..filter.clone() };
+    assert_eq!(listed(&fixture, of("outcome_unknown")).await, [all[2].id]);
+    fixture.commit(&events(&[failed_report(&fixture, &all[3]), failed_report(&fixture, &all[0])])).await;
+    assert_eq!(listed(&fixture, of(REPORTED_FAILED)).await, [all[3].id]);
 }
 
 async fn a_replay_names_the_message_in_whose_place_it_is(store: Shared) {

@@ -22,4 +22,5 @@ mod stats;
 mod support;
 mod templates;
 mod transitions;
+mod two_ways;
 mod upgrade;

@@ -1,17 +1,20 @@
 //! How many people a portfolio may write to, whom it wrote to, and what is said of a message that waits for room.
 
+use domain::Connection;
 use domain::contact::{Alias, ContactChange, ContactNews, Counted, Hour, Person};
 use domain::contracts::portfolios::Portfolio;
 use domain::contracts::store::{Batch, NewMessage};
 use domain::message::{MessageStatus, TimelineEntry};
 use domain::news::MessagingLimit::{PerDay, Unlimited};
 
-use crate::support::{Fixture, Shared, at, claims, messages};
+use crate::connections::connection;
+use crate::support::{Fixture, Shared, at, business, claims, messages};
 
 claims! {
     the_limit_that_was_said_last_holds
     whom_a_portfolio_wrote_to_is_kept_until_it_counts_no_more
     a_message_that_waits_says_why_once
+    an_account_that_only_an_erased_business_had_is_forgotten_with_it
 }
 
 async fn the_limit_that_was_said_last_holds(store: Shared) {
@@ -61,6 +64,33 @@ async fn whom_a_portfolio_wrote_to_is_kept_until_it_counts_no_more(store: Shared
     assert_eq!(store.forget_reached(Hour(125), 1).await.unwrap(), 1);
     assert_eq!(store.forget_reached(Hour(125), 10).await.unwrap(), 1);
     assert_eq!(people(0).await, [(asha, 110, 135)]);
+}
+
+async fn an_account_that_only_an_erased_business_had_is_forgotten_with_it(store: Shared) {
+    let mut fixture = Fixture::new(store).await;
+    for (waba, own) in [("own", true), ("shared", true), ("shared", false)] {
+        let leaving = fixture.business.clone();
+        if !own {
+            fixture.business = business(&fixture.store, fixture.account, "neighbour").await;
+        }
+        let connection = Connection { waba_id: Some(waba.to_owned()), ..connection(&fixture) };
+        fixture.store.save_connection(&connection, None).await.unwrap();
+        fixture.business = leaving;
+        fixture.store.set_messaging_limit(waba, PerDay(250), at(0)).await.unwrap();
+        let reached = ContactChange {
+            business: fixture.business.key,
+            alias: "TZ.1".parse().unwrap(),
+            news: ContactNews::Reached {
+                portfolio: waba.to_owned(),
+                counted: Counted { from: Hour(100), until: Hour(125) },
+            },
+        };
+        fixture.commit(&Batch { contacts: vec![reached], ..Batch::default() }).await;
+    }
+    fixture.store.erase_business(fixture.business.key).await.unwrap();
+    assert_eq!(fixture.store.portfolio("own", Hour(0)).await.unwrap(), None);
+    assert_eq!(fixture.store.portfolio("shared", Hour(0)).await.unwrap().unwrap().reached.len(), 1);
+    assert_eq!(fixture.store.forget_reached(Hour(1_000), 10).await.unwrap(), 1);
 }
 
 async fn a_message_that_waits_says_why_once(store: Shared) {

@@ -1,5 +1,7 @@
 //! A commit whose outcome is not known is run again as it is. So any batch, run twice, must be as if run once.
 
+use std::collections::HashSet;
+
 use domain::connection::ProviderName;
 use domain::contracts::deliveries::DeliveryFilter;
 use domain::contracts::store::{
@@ -25,44 +27,60 @@ commit_claims! {
 
 /// Choices from small pools, so that batches meet what batches before them wrote.
 #[derive(Debug, Clone)]
-struct Choice {
+pub(crate) struct Choice {
     messages: Vec<(usize, Option<u8>)>,
     transitions: Vec<(usize, usize, usize)>,
     events: Vec<usize>,
+    told: Vec<usize>,
     progress: Vec<i64>,
     failures: Vec<(usize, u32)>,
     quarantine: Vec<usize>,
 }
 
-const POOL: usize = 5;
+impl Choice {
+    /// Only what is written every day, and each row once.
+    fn ordinary(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.messages.retain(|(message, _)| seen.insert(*message));
+        self.transitions.retain(|(message, _, _)| seen.insert(*message));
+        Self { failures: Vec::new(), quarantine: Vec::new(), ..self }
+    }
+}
+
+pub(crate) const POOL: usize = 8;
 
 prop_compose! {
-    fn choice()(
+    pub(crate) fn choice()(
         messages in proptest::collection::vec((0..POOL, proptest::option::of(0_u8..3)), 0..5),
         transitions in proptest::collection::vec((0..POOL, 0_usize..5, 1_usize..6), 0..6),
         events in proptest::collection::vec(0..POOL, 0..5),
+        told in proptest::collection::vec(0..POOL, 0..3),
         progress in proptest::collection::vec(0_i64..50, 0..3),
         failures in proptest::collection::vec((0..POOL, 1_u32..9), 0..3),
         quarantine in proptest::collection::vec(0..POOL, 0..3),
+        ordinary in proptest::bool::weighted(0.7),
     ) -> Choice {
         // Nobody expects a state that a later transition of the same batch will bring about.
         let mut transitions: Vec<_> = transitions.into_iter().filter(|(_, from, to)| from < to).collect();
         transitions.sort_by_key(|(_, from, _)| *from);
-        Choice { messages, transitions, events, progress, failures, quarantine }
+        let choice = Choice { messages, transitions, events, told, progress, failures, quarantine };
+        if ordinary { choice.ordinary() } else { choice }
     }
 }
 
-struct Pools {
-    messages: Vec<NewMessage>,
+pub(crate) struct Pools {
+    pub(crate) messages: Vec<NewMessage>,
     states: [OutboxState; 6],
-    events: Vec<NewEvent>,
-    endpoint: Endpoint,
+    pub(crate) events: Vec<NewEvent>,
+    /// Of the transitions of each message.
+    told: Vec<NewEvent>,
+    pub(crate) endpoint: Endpoint,
     failures: Vec<FailedDelivery>,
     quarantine: Vec<Quarantined>,
 }
 
 impl Pools {
-    async fn new(fixture: &Fixture) -> Self {
+    pub(crate) async fn new(fixture: &Fixture) -> Self {
         let endpoint = endpoint(fixture);
         fixture.store.insert_endpoint(&endpoint).await.unwrap();
         let quarantined = |_| Quarantined {
@@ -72,8 +90,15 @@ impl Pools {
             received_at: at(0),
             body: Sealed::from_bytes(vec![1]),
         };
+        let messages: Vec<_> = (0..POOL).map(|_| fixture.message()).collect();
+        let told = |message: &NewMessage| NewEvent {
+            with_transition: true,
+            message: Some(message.id),
+            ..fixture.event()
+        };
         Self {
-            messages: (0..POOL).map(|_| fixture.message()).collect(),
+            told: messages.iter().map(told).collect(),
+            messages,
             // In an order that no history goes back in: an exact state never returns.
             states: [
                 OutboxState::NEW,
@@ -90,7 +115,7 @@ impl Pools {
         }
     }
 
-    fn batch(&self, fixture: &Fixture, choice: &Choice) -> Batch {
+    pub(crate) fn batch(&self, fixture: &Fixture, choice: &Choice) -> Batch {
         let message = |&(index, key): &(usize, Option<u8>)| NewMessage {
             idempotency: key.map(|key| record(fixture.account, key, &index.to_string())),
             ..self.messages[index].clone()
@@ -112,7 +137,10 @@ impl Pools {
         Batch {
             messages: choice.messages.iter().map(message).collect(),
             transitions: choice.transitions.iter().map(transition).collect(),
-            events: choice.events.iter().map(|&index| self.events[index].clone()).collect(),
+            events: (choice.events.iter().map(|&index| &self.events[index]))
+                .chain(choice.told.iter().map(|&index| &self.told[index]))
+                .cloned()
+                .collect(),
             quarantine: choice.quarantine.iter().map(|&index| self.quarantine[index].clone()).collect(),
             progress: choice.progress.iter().map(progress).collect(),
             failed_deliveries: choice.failures.iter().map(failure).collect(),
@@ -123,17 +151,17 @@ impl Pools {
 
 /// All that can be read back.
 #[derive(Debug, PartialEq)]
-struct Seen {
-    messages: Vec<StoredMessage>,
+pub(crate) struct Seen {
+    pub(crate) messages: Vec<StoredMessage>,
     bodies: Vec<Option<Sealed>>,
     timelines: Vec<Vec<TimelineEntry>>,
-    events: Vec<StoredEvent>,
+    pub(crate) events: Vec<StoredEvent>,
     deliveries: Vec<FailedDelivery>,
     endpoint: Option<Endpoint>,
     quarantined: u64,
 }
 
-async fn see(fixture: &Fixture, pools: &Pools) -> Seen {
+pub(crate) async fn see(fixture: &Fixture, pools: &Pools) -> Seen {
     let (store, account) = (&fixture.store, fixture.account);
     let mut bodies = Vec::new();
     let mut timelines = Vec::new();
@@ -166,12 +194,17 @@ fn check_answers(first: &Committed, second: &Committed) -> Result<(), TestCaseEr
     Ok(())
 }
 
-async fn run(store: Shared, choices: &[Choice]) -> Result<(), TestCaseError> {
+/// In an account of its own, since listings and idempotency keys belong to accounts.
+pub(crate) async fn fixture_of(store: Shared, name: &str) -> Fixture {
     let mut fixture = Fixture::new(store).await;
-    // An account of its own, since listings and idempotency keys belong to accounts.
-    let name = fixture.business.reference.to_string();
-    fixture.account = fixture.store.ensure_account(&name, at(0)).await.unwrap();
-    fixture.business = crate::support::business(&fixture.store, fixture.account, &name).await;
+    fixture.account = fixture.store.ensure_account(name, at(0)).await.unwrap();
+    fixture.business = crate::support::business(&fixture.store, fixture.account, name).await;
+    fixture
+}
+
+async fn run(store: Shared, choices: &[Choice]) -> Result<(), TestCaseError> {
+    let name = format!("duka-{}", crate::support::unique());
+    let fixture = fixture_of(store, &name).await;
     let pools = Pools::new(&fixture).await;
     for choice in choices {
         let batch = pools.batch(&fixture, choice);
@@ -185,10 +218,17 @@ async fn run(store: Shared, choices: &[Choice]) -> Result<(), TestCaseError> {
 }
 
 async fn running_any_batch_again_writes_nothing_twice(store: Shared) {
+    for_any_history(async |choices| run(store.clone(), &choices).await);
+}
+
+pub(crate) fn for_any_history<F>(claim: F)
+where
+    F: AsyncFn(Vec<Choice>) -> Result<(), TestCaseError>,
+{
     let cases = if std::env::var_os("GATEWAY_TEST_FULL").is_some() { 256 } else { 24 };
     let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let outcome = runner.run(&proptest::collection::vec(choice(), 1..6), |choices| {
-        tokio::task::block_in_place(|| Handle::current().block_on(run(store.clone(), &choices)))
+        tokio::task::block_in_place(|| Handle::current().block_on(claim(choices)))
     });
     if let Err(failure) = outcome {
         panic!("{failure}");

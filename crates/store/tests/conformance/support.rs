@@ -101,7 +101,7 @@ where
 {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("data/gateway.db").display());
-    claim(migrated(&url, in_steps).await).await;
+    claim(opened(&url, in_steps).await).await;
 }
 
 async fn hold_on_postgres<C, F>(claim: C, in_steps: bool)
@@ -110,14 +110,14 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let Some(database) = PostgresDatabase::make().await else { return };
-    let outcome = tokio::spawn(claim(migrated(&database.url, in_steps).await)).await;
+    let outcome = tokio::spawn(claim(opened(&database.url, in_steps).await)).await;
     database.drop().await;
     if let Err(error) = outcome {
         std::panic::resume_unwind(error.into_panic());
     }
 }
 
-async fn migrated(url: &str, in_steps: bool) -> Shared {
+pub(crate) async fn opened(url: &str, in_steps: bool) -> Shared {
     let config = store::Config { commit_in_steps: in_steps, ..store::Config::with_url(url) };
     let store = store::open(&config).await.unwrap();
     store.migrate().await.unwrap();

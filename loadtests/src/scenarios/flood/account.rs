@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::api::Api;
+use crate::api::{Api, ON_ITS_WAY};
 
 const PAGE: u32 = 200;
-
-/// Statuses in which a message is still going to be sent, or may have been just now.
-const ON_ITS_WAY: [&str; 4] = ["accepted", "sending", "retrying", "ambiguous"];
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Account {

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use domain::Timestamp;
+use domain::contracts::dead_letters::REPORTED_FAILED;
 use domain::message::{MessageStatus, TimelineEntry};
 use domain::outbox::StateCode;
 use providers::cloud_api::{Class, class_of};
 use serde_json::{Map, Value, json};
 
-/// The provider said so after it had taken the message.
-const REPORTED: &str = "reported_by_provider";
 const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// How long the platform is not asked again after it withheld a message from somebody.
 const WITHHELD: Duration = Duration::from_hours(24);
@@ -55,8 +54,10 @@ impl Why {
                 let own = ending(written, status).filter(|_| state == StateCode::Failed);
                 let (reason, error, at) = match (own, reported) {
                     (Some(line), _) => (line.reason.clone(), read(row_error), Some(line.at)),
-                    (None, Some((at, report))) => (Some(REPORTED.to_owned()), of_report(&report), Some(at)),
-                    (None, None) => (Some(REPORTED.to_owned()), read(row_error), None),
+                    (None, Some((at, report))) => {
+                        (Some(REPORTED_FAILED.to_owned()), of_report(&report), Some(at))
+                    }
+                    (None, None) => (Some(REPORTED_FAILED.to_owned()), read(row_error), None),
                 };
                 let again = if reason.as_deref() == Some(OUTCOME_UNKNOWN) {
                     Again::MayBeSecond
@@ -146,7 +147,7 @@ mod tests {
     #[test]
     fn a_report_is_told_in_the_same_shape() {
         let why = reported(131_026);
-        assert_eq!(why.reason.as_deref(), Some("reported_by_provider"));
+        assert_eq!(why.reason.as_deref(), Some("reported_failed"));
         assert_eq!(why.error, Some(json!({ "code": 131_026, "message": "no", "details": "why" })));
         assert_eq!(why.again, Again::Useless);
     }

@@ -18,7 +18,7 @@ use crate::error::failed;
 use crate::rows::{self, Value};
 use crate::written::Written;
 use arrays::Arrays;
-use statement::{CURSOR, FENCE, OWNER, STATEMENT, TOLD};
+use statement::{CURSOR, FENCE, OWNER, RANGE, STATEMENT, TOLD};
 
 /// The rows that were written; the lists of a kind are in one order.
 #[derive(FromRow)]
@@ -54,7 +54,7 @@ pub(super) async fn commit(
 }
 
 /// In the order of [`statement::GIVEN`].
-fn given<'a>(epochs: &[(Partition, Epoch)], batch: &'a Batch) -> [Arrays<'a>; 10] {
+fn given<'a>(epochs: &[(Partition, Epoch)], batch: &'a Batch) -> [Arrays<'a>; 11] {
     let (messages, transitions, events) = (&batch.messages, &batch.transitions, &batch.events);
     let of_messages = messages.iter().map(|message| message.partition);
     let of_transitions = transitions.iter().map(|transition| transition.partition);
@@ -70,6 +70,8 @@ fn given<'a>(epochs: &[(Partition, Epoch)], batch: &'a Batch) -> [Arrays<'a>; 10
         *furthest = (*furthest).max(progress.cursor);
     }
     let keyed = messages.iter().filter_map(|message| Some((message, message.idempotency.as_ref()?)));
+    let moved = transitions.iter().map(|move_| move_.message.uuid());
+    let (least, greatest) = (moved.clone().min(), moved.max());
     let lines = transitions.iter().flat_map(|move_| move_.timeline.iter().map(move |line| (move_, line)));
     let told = events.iter().filter(|event| event.with_transition);
     [
@@ -80,6 +82,7 @@ fn given<'a>(epochs: &[(Partition, Epoch)], batch: &'a Batch) -> [Arrays<'a>; 10
         Arrays::of(rows::KEY, keyed.map(|(message, record)| rows::key(message, record))),
         Arrays::of(CURSOR, cursors.into_iter().map(|(endpoint, cursor)| [id(endpoint), number(cursor)])),
         Arrays::of(rows::MOVE, transitions.iter().map(rows::transition)),
+        Arrays::of(RANGE, least.zip(greatest).into_iter().map(|(least, greatest)| [id(least), id(greatest)])),
         Arrays::of(rows::LINE, lines.map(|(move_, line)| rows::line(&move_.message, line))),
         Arrays::of(rows::EVENT, events.iter().map(rows::event)),
         Arrays::of(TOLD, told.map(|event| [id(event.id.uuid())])),

@@ -19,12 +19,14 @@ const fn column(name: &'static str, kind: Kind) -> Column {
 pub(super) const FENCE: &[Column] = &[column("id", Kind::Number), column("epoch", Kind::Number)];
 pub(super) const OWNER: &[Column] = &[column("id", Kind::Number)];
 pub(super) const CURSOR: &[Column] = &[column("id", Kind::Id), column("cursor", Kind::Number)];
+/// The least and the greatest id of the messages that are moved: partitions beyond them are not looked at.
+pub(super) const RANGE: &[Column] = &[column("least", Kind::Id), column("greatest", Kind::Id)];
 /// Events that tell of a transition.
 pub(super) const TOLD: &[Column] = &[column("id", Kind::Id)];
 
 /// What the statement is given, in the order in which it is bound. The text names all columns of a list as
 /// `{events}` and one as `{events.id}`.
-pub(super) const GIVEN: [(&str, &[Column]); 10] = [
+pub(super) const GIVEN: [(&str, &[Column]); 11] = [
     ("fence", FENCE),
     ("owners", OWNER),
     ("messages", MESSAGE),
@@ -32,6 +34,7 @@ pub(super) const GIVEN: [(&str, &[Column]); 10] = [
     ("keys", KEY),
     ("cursors", CURSOR),
     ("moves", MOVE),
+    ("range", RANGE),
     ("lines", LINE),
     ("events", EVENT),
     ("told", TOLD),
@@ -80,7 +83,8 @@ WITH held AS MATERIALIZED (
     SELECT {move_columns} FROM {moves}
     WHERE (given.partition IN (SELECT id FROM held)) IS TRUE AND (SELECT count(*) FROM advanced) >= 0
 ), moved AS (
-    {move_rows} RETURNING outbox.id
+    {move_rows} AND outbox.id >= ({range.least})[1] AND outbox.id <= ({range.greatest})[1]
+    RETURNING outbox.id
 ), lines AS (
     INSERT INTO timeline ({line_columns})
     SELECT {line_columns} FROM {lines} WHERE (given.message IN (SELECT id FROM moved)) IS TRUE

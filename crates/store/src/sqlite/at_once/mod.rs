@@ -51,7 +51,7 @@ pub(super) async fn commit(
     tx.finished();
     let (added, last_message, last_event) = places.first().copied().unwrap_or_default();
     let ids: Vec<Uuid> = events.iter().map(|event| event.id.uuid()).collect();
-    let mut placed: HashMap<Uuid, i64> = match usize::try_from(added) {
+    let mut event_places: HashMap<Uuid, i64> = match usize::try_from(added) {
         Ok(added) if added < ids.len() => added_events(pool, &ids, added).await?,
         _ => ids.into_iter().zip(in_a_row(last_event, events.len())).collect(),
     };
@@ -59,7 +59,7 @@ pub(super) async fn commit(
         messages: in_a_row(last_message, batch.messages.len()).map(Some).collect(),
         transitions: vec![true; batch.transitions.len()],
         // Of an event that the batch holds twice, the first is the new one.
-        events: batch.events.iter().map(|event| placed.remove(&event.id.uuid())).collect(),
+        events: batch.events.iter().map(|event| event_places.remove(&event.id.uuid())).collect(),
     }))
 }
 

@@ -63,7 +63,7 @@ fn make(shape: Shape) -> String {
         text += &insert("outbox_body", BODY, messages);
     }
     if moves > 0 {
-        text += &format!("WITH v ({}) AS ({}) ", names(MOVE), values(MOVE, moves));
+        text += &["WITH v (", &names(MOVE), ") AS (", &values(MOVE, moves), ") "].concat();
         text += &MOVE_ROWS.replacen("UPDATE", "UPDATE OR ROLLBACK", 1);
         text += ";\n";
         text += ALL_MOVED;
@@ -74,11 +74,8 @@ fn make(shape: Shape) -> String {
             _ => format!("value ->> {place}"),
         };
         let read: Vec<String> = LINE.iter().enumerate().map(read).collect();
-        text += &format!(
-            "INSERT INTO timeline ({}) SELECT {} FROM json_each(?) ORDER BY key;\n",
-            names(LINE),
-            read.join(", ")
-        );
+        let (names, values) = (names(LINE), read.join(", "));
+        text += &["INSERT INTO timeline (", &names, ") SELECT ", &values, " FROM json_each(?) ORDER BY key;\n"].concat();
     }
     if cursors {
         text += ADVANCE;

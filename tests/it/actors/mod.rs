@@ -1,11 +1,16 @@
 //! How a connection behaves, whatever its provider does.
 
+mod order;
+mod pauses;
+mod rates;
+mod unknown;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::contracts::provider::{ProviderError, SendError, ThrottleScope};
 use domain::message::MessageStatus::{Ambiguous, Cancelled, Expired, Failed, Retrying, Sent};
-use domain::{Clock, Priority};
+use domain::{Clock as _, Priority};
 use gateway_actors::{Cancellation, SystemClock};
 
 use crate::support::eventually;

@@ -1,0 +1,283 @@
+//! Commits in batches: one actor a node, one transaction at a time, under the epochs held here.
+//!
+//! What arrives is gathered while a commit runs, and for a moment after it ([`pace`] says how long), so that batches
+//! grow and a row costs less. A message is accepted only while what was handed over before it is written in time.
+
+mod commit;
+mod pace;
+mod share;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::prelude::*;
+use domain::clock::Clock;
+use domain::contracts::store::{Batch, Committed, Store};
+use domain::partition::{Epoch, Partition};
+use tokio::sync::oneshot;
+
+use crate::holdings::Holdings;
+use crate::metrics;
+use pace::{Last, Waiting};
+use share::{Part, is_urgent};
+
+/// Rows that may wait; beyond it a new message is refused before it is accepted.
+const MOST_WAITING: usize = 20_000;
+/// Rows of one kind in one transaction.
+const MOST_AT_ONCE: usize = 512;
+/// When the oldest row has waited for so long, the database does not keep up.
+const TOO_OLD: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// Nothing was written and nothing will be.
+    #[error("the gateway has more to write than it can keep up with")]
+    Overloaded,
+    /// The database did not answer in time. What was asked may or may not be written.
+    #[error("the database did not answer")]
+    Unavailable,
+}
+
+/// Submits to the writer; cheap to clone.
+#[derive(Clone)]
+pub struct WriterHandle {
+    address: Addr<Writer>,
+    backlog: Arc<Backlog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for WriterHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriterHandle").field("backlog", &self.backlog).finish_non_exhaustive()
+    }
+}
+
+/// What was handed over and is not written yet.
+#[derive(Debug, Default)]
+struct Backlog {
+    rows: AtomicUsize,
+    /// Microseconds of the boot clock since which the oldest part waits; 0 when none does.
+    since: AtomicU64,
+}
+
+impl Backlog {
+    fn add(&self, rows: usize, now: Duration) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        // Fails where an older part waits.
+        let _ = self.since.compare_exchange(0, micros(now), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn remove(&self, rows: usize) {
+        self.rows.fetch_sub(rows, Ordering::Relaxed);
+    }
+
+    fn oldest_is(&self, since: Option<Duration>) {
+        self.since.store(since.map_or(0, micros), Ordering::Relaxed);
+    }
+
+    fn age(&self, now: Duration) -> Duration {
+        match self.since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => now.saturating_sub(Duration::from_micros(since)),
+        }
+    }
+}
+
+/// Never 0, which stands for none.
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
+}
+
+impl WriterHandle {
+    /// Whether another message may be accepted.
+    pub fn has_room(&self) -> bool {
+        self.backlog.rows.load(Ordering::Relaxed) < MOST_WAITING
+            && self.backlog.age(self.clock.boottime()) < TOO_OLD
+    }
+
+    /// Hands over at once, in the order of the calls; the answer comes when everything is durable, its rows in
+    /// the order of `batch`'s.
+    pub fn write(&self, batch: Batch) -> impl Future<Output = Result<Committed, WriteError>> + use<> {
+        let (reply, answer) = oneshot::channel();
+        let (rows, since) = (share::rows(&batch), self.clock.boottime());
+        self.backlog.add(rows, since);
+        // The mailbox is unbounded: what may wait is bounded by `has_room` before a message is accepted.
+        if self.address.try_send(Write(Part { batch, rows, since, reply })).is_err() {
+            self.backlog.remove(rows);
+        }
+        async move { answer.await.unwrap_or(Err(WriteError::Unavailable)) }
+    }
+
+    pub(crate) async fn drained(&self) {
+        let _ = self.address.send(Drain).await;
+    }
+}
+
+struct Write(Part);
+
+impl Message for Write {
+    type Result = ();
+}
+
+/// Answered when everything submitted before it is committed.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Drain;
+
+pub struct Writer {
+    store: Arc<dyn Store>,
+    holdings: Holdings,
+    clock: Arc<dyn Clock>,
+    backlog: Arc<Backlog>,
+    pending: Vec<Part>,
+    waiting: Waiting,
+    /// Since when the oldest part of the commit that runs was waiting.
+    committing: Option<Duration>,
+    /// When a commit is due, and the timer for it.
+    wake: Option<(Duration, SpawnHandle)>,
+    last: Last,
+    drains: Vec<oneshot::Sender<()>>,
+}
+
+impl Writer {
+    pub fn start(
+        arbiter: &ArbiterHandle,
+        store: Arc<dyn Store>,
+        holdings: Holdings,
+        clock: Arc<dyn Clock>,
+    ) -> WriterHandle {
+        let backlog = Arc::<Backlog>::default();
+        let writer = Self {
+            store,
+            holdings,
+            clock: Arc::clone(&clock),
+            backlog: Arc::clone(&backlog),
+            pending: Vec::new(),
+            waiting: Waiting::default(),
+            committing: None,
+            wake: None,
+            last: Last::default(),
+            drains: Vec::new(),
+        };
+        let address = Self::start_in_arbiter(arbiter, move |ctx| {
+            ctx.set_mailbox_capacity(0);
+            writer
+        });
+        WriterHandle { address, backlog, clock }
+    }
+
+    /// Commits what is pending when it is due, unless a commit runs: then its end does.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        if self.committing.is_some() {
+            return;
+        }
+        let Some(due) = pace::due(self.waiting, self.last) else {
+            for drained in self.drains.drain(..) {
+                let _ = drained.send(());
+            }
+            return;
+        };
+        let now = self.clock.boottime();
+        if now < due && self.drains.is_empty() {
+            self.wake_at(due, now, ctx);
+            return;
+        }
+        let (batch, shares) = share::merge(self.take_parts());
+        let rows = shares.iter().map(|share| share.rows).sum();
+        let epochs = self.epochs(&batch);
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        metrics::batch(share::rows(&batch));
+        let commit = async move { commit::commit(&*store, &*clock, &epochs, batch, shares).await };
+        ctx.spawn(commit.into_actor(self).map(move |(), this, ctx| {
+            let ended = this.clock.boottime();
+            this.last = Last { ended, took: ended.saturating_sub(now) };
+            this.committing = None;
+            this.backlog.remove(rows);
+            this.backlog.oldest_is(this.waiting.since);
+            this.pump(ctx);
+        }));
+    }
+
+    fn wake_at(&mut self, due: Duration, now: Duration, ctx: &mut Context<Self>) {
+        match self.wake {
+            Some((earlier, _)) if earlier <= due => return,
+            Some((_, later)) => {
+                ctx.cancel_future(later);
+            }
+            None => {}
+        }
+        let timer = ctx.run_later(due.saturating_sub(now), |this, ctx| {
+            this.wake = None;
+            this.pump(ctx);
+        });
+        self.wake = Some((due, timer));
+    }
+
+    fn take_parts(&mut self) -> Vec<Part> {
+        let mut gathered = 0;
+        let fits = self
+            .pending
+            .iter()
+            .take_while(|part| {
+                gathered += part.rows;
+                gathered <= MOST_AT_ONCE
+            })
+            .count()
+            .max(1);
+        let rest = self.pending.split_off(fits);
+        let taken = std::mem::replace(&mut self.pending, rest);
+        self.committing = taken.first().map(|part| part.since);
+        self.waiting = Waiting {
+            rows: self.pending.iter().map(|part| part.rows).sum(),
+            since: self.pending.first().map(|part| part.since),
+            urgent: self.pending.iter().any(|part| is_urgent(&part.batch)),
+        };
+        taken
+    }
+
+    fn epochs(&self, batch: &Batch) -> Vec<(Partition, Epoch)> {
+        let mut partitions: Vec<Partition> = batch
+            .messages
+            .iter()
+            .map(|message| message.partition)
+            .chain(batch.transitions.iter().map(|transition| transition.partition))
+            .collect();
+        partitions.sort_unstable();
+        partitions.dedup();
+        partitions
+            .into_iter()
+            .filter_map(|partition| Some((partition, self.holdings.epoch(partition)?)))
+            .collect()
+    }
+}
+
+impl Actor for Writer {
+    type Context = Context<Self>;
+}
+
+impl Handler<Write> for Writer {
+    type Result = ();
+
+    fn handle(&mut self, Write(part): Write, ctx: &mut Self::Context) {
+        self.waiting.rows += part.rows;
+        self.waiting.since.get_or_insert(part.since);
+        self.waiting.urgent |= is_urgent(&part.batch);
+        self.pending.push(part);
+        self.backlog.oldest_is(self.committing.or(self.waiting.since));
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Drain> for Writer {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        let (drained, done) = oneshot::channel();
+        self.drains.push(drained);
+        self.pump(ctx);
+        Box::pin(async move {
+            let _ = done.await;
+        })
+    }
+}
