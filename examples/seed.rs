@@ -58,7 +58,8 @@ struct Numbers {
 struct Number {
     waba_id: String,
     phone_number_id: String,
-    display_phone_number: String,
+    #[serde(rename = "display_phone_number")]
+    shown: String,
     verified_name: String,
     access_token: String,
 }
@@ -141,7 +142,7 @@ impl Seeder {
             reason: None,
             graph_id: Some(phone_number_id.clone()),
             waba_id: Some(waba_id.clone()),
-            phone_number: Some(number.display_phone_number.replace(' ', "")),
+            phone_number: Some(number.shown.replace(' ', "")),
             verified_name: Some(verified_name.clone()),
             quality_rating: None,
             sending: Sending::default(),

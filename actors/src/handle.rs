@@ -19,8 +19,8 @@ use domain::recipient::Recipient;
 use domain::template::{Category, TemplateList};
 use serde::Serialize;
 
-use crate::breaker::BrokenApp;
 use crate::acceptance::{A_MOMENT, AcceptError, Acceptance, AcceptedMessage, Submission};
+use crate::breaker::BrokenApp;
 use crate::connection::messages::{Cancel, Cancellation, Observation, Observe, Reload, Submit};
 use crate::endpoints::{self, Endpoints, Refresh, Replay, ReplayError, Replayed, RestAll, RetryNow};
 use crate::inbox::{self, IngestError, Ingested};
@@ -85,11 +85,7 @@ impl Gateway {
     }
 
     /// Accepts: answers when the row is committed, whatever happens to the message afterwards.
-    pub async fn accept(
-        &self,
-        route: &Route,
-        mut submission: Submission,
-    ) -> Result<Acceptance, AcceptError> {
+    pub async fn accept(&self, route: &Route, mut submission: Submission) -> Result<Acceptance, AcceptError> {
         if !self.services.writer.has_room() {
             return Err(AcceptError::Overloaded { retry_after: A_MOMENT });
         }
@@ -133,9 +129,7 @@ impl Gateway {
             opaque: submission.opaque,
             accepted_at: now,
             send_at,
-            expires_at: submission
-                .expires_at
-                .unwrap_or_else(|| self.lifetime_after(send_at.unwrap_or(now))),
+            expires_at: submission.expires_at.unwrap_or_else(|| self.lifetime_after(send_at.unwrap_or(now))),
             body,
             idempotency: submission.idempotency.map(|key| IdempotencyRecord {
                 account: route.business.account,
@@ -150,9 +144,11 @@ impl Gateway {
             timeline: held.line(now),
         };
         // Handed over before the message, so that it is written no later.
-        drop(held.counted.map(|change| {
-            self.services.writer.write(Batch { contacts: vec![change], ..Batch::default() })
-        }));
+        drop(
+            held.counted.map(|change| {
+                self.services.writer.write(Batch { contacts: vec![change], ..Batch::default() })
+            }),
+        );
         self.services.references.remember(
             id,
             message.business,
@@ -313,7 +309,11 @@ impl Gateway {
     }
 
     /// Delivers what an endpoint was sent in a stretch of time once more.
-    pub async fn replay_deliveries(&self, endpoint: &Endpoint, replay: Replay) -> Result<Replayed, ReplayError> {
+    pub async fn replay_deliveries(
+        &self,
+        endpoint: &Endpoint,
+        replay: Replay,
+    ) -> Result<Replayed, ReplayError> {
         let replayed = endpoints::replay(&self.services, endpoint, replay).await;
         self.retry_deliveries(endpoint.id).await;
         replayed

@@ -56,9 +56,9 @@ impl Hints {
     /// News of an account is for all its numbers, also for those through which no endpoint hears of it.
     pub(crate) fn gather_news(&mut self, owners: &[Arc<Connection>], update: &Update, event: usize) {
         let Content::Other { means: Some(news), .. } = &update.content else { return };
-        let about = owners.iter().filter(|owner| {
-            news.phone_number.is_none() || news.phone_number == owner.phone_number
-        });
+        let about = owners
+            .iter()
+            .filter(|owner| news.phone_number.is_none() || news.phone_number == owner.phone_number);
         self.0.extend(about.map(|owner| (Arc::clone(owner), event, Hint::News(news.clone()))));
     }
 
@@ -112,8 +112,7 @@ async fn apply(services: &Services, connection: &Connection, news: &NumberNews) 
     }
     let from = connection.status;
     let turn = async |status, reason: Option<&str>| {
-        let turned =
-            Connection { status, reason: reason.map(str::to_owned), ..connection.clone() };
+        let turned = Connection { status, reason: reason.map(str::to_owned), ..connection.clone() };
         crate::connections::announce(services, &turned, from).await.map(drop)
     };
     if let Some(block) = news.block.filter(|_| from.sends()) {

@@ -20,8 +20,8 @@
 //! `connection/retry`, `router/policy`, `supervisor/restart`, `tail`, `endpoints/schedule`, `endpoints/health`,
 //! `endpoints/order`, `templates/schedule`.
 
-mod breaker;
 mod acceptance;
+mod breaker;
 mod clock;
 mod connection;
 mod connections;
@@ -48,12 +48,12 @@ mod templates;
 mod unechoed;
 mod writer;
 
+pub use acceptance::{AcceptError, Acceptance, AcceptedMessage, IdempotencyKey, Submission};
 pub use breaker::BrokenApp;
 pub use clock::SystemClock;
 pub use connection::Sight;
 pub use connection::messages::{Cancellation, Observation};
 pub use endpoints::{Config as DeliveriesConfig, Replay, ReplayError, Replayed, payload};
-pub use acceptance::{AcceptError, Acceptance, AcceptedMessage, IdempotencyKey, Submission};
 pub use handle::{Gateway, MoveError, Overview};
 pub use inbox::{IngestError, Ingested};
 pub use keychain::{Keychain, SealError, column};

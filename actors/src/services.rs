@@ -22,10 +22,10 @@ use crate::directory::Directory;
 use crate::endpoints;
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
-use crate::templates::Templates;
 use crate::permits::Permits;
 use crate::references::References;
 use crate::stream::Stream;
+use crate::templates::Templates;
 use crate::writer::WriterHandle;
 
 /// How the gateway behaves. Times in seconds.

@@ -119,7 +119,16 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         Supervisor::start_in_arbiter(&arbiters[0], |_| Supervisor::new(services, registry, children))
     };
     let listing = Arc::new(Listing::start(services.clone(), template_hints));
-    Ok(Gateway { services, registry, supervisor, router, endpoints, ownership, lost: lost_seen, _listing: listing })
+    Ok(Gateway {
+        services,
+        registry,
+        supervisor,
+        router,
+        endpoints,
+        ownership,
+        lost: lost_seen,
+        _listing: listing,
+    })
 }
 
 /// A random positive number: a restarted node is another incarnation.

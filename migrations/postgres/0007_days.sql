@@ -24,3 +24,6 @@ END $$;
 
 ALTER TABLE outbox_body_rest ALTER COLUMN body SET STORAGE EXTERNAL;
 ALTER TABLE events_rest ALTER COLUMN body SET STORAGE EXTERNAL;
+
+-- For listings by state: what is not on the ordinary way from being sent to sent.
+CREATE INDEX outbox_states ON outbox (account, state, id) WHERE state NOT IN (1, 4);

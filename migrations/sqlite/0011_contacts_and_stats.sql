@@ -78,6 +78,7 @@ CREATE TABLE stats_hours (
     total      INTEGER NOT NULL,
     PRIMARY KEY (business, hour, connection, kind, counter)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX stats_hours_account ON stats_hours (account, hour);
 
 -- How far each source has been counted.
 CREATE TABLE stats_progress (

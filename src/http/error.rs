@@ -120,7 +120,12 @@ impl Problem {
 
     /// Names what the caller can change about it.
     #[must_use]
-    pub fn with_field(mut self, field: impl Into<String>, rule: &'static str, message: impl Into<String>) -> Self {
+    pub fn with_field(
+        mut self,
+        field: impl Into<String>,
+        rule: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         self.errors.push(FieldError::new(field, rule, message));
         self
     }

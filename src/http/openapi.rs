@@ -12,7 +12,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::api::{
-    businesses, connections, deliveries, endpoints, events, messages, onboarding_sessions, opt_outs, stats, templates, windows,
+    businesses, connections, deliveries, endpoints, events, messages, onboarding_sessions, opt_outs, stats,
+    templates, windows,
 };
 use super::error::Code;
 

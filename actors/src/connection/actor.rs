@@ -15,7 +15,9 @@ use super::credentials::{self, LoadError, Opened};
 use super::halt::Halt;
 use super::lanes::Lanes;
 use super::limiter::Limiter;
-use super::messages::{Cancel, Cancellation, Drain, Observation, Observe, Quit, Reload, Reported, Resume, Told};
+use super::messages::{
+    Cancel, Cancellation, Drain, Observation, Observe, Quit, Reload, Reported, Resume, Told,
+};
 use super::reading::Begun;
 use super::review::{Subscription, has_arrived};
 use super::tally::Tally;

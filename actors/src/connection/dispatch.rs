@@ -101,9 +101,8 @@ impl Connection {
         let mut open = [most > self.lanes.in_flight(); 4];
         let mut gate = None;
         loop {
-            let waiting = PRIORITIES.map(|priority| {
-                open[priority as usize] && self.lanes.next(priority).is_some()
-            });
+            let waiting =
+                PRIORITIES.map(|priority| open[priority as usize] && self.lanes.next(priority).is_some());
             let Some(priority) = self.turns.next(waiting) else { break };
             let Some(&entry) = self.lanes.next(priority) else { break };
             if entry.expires_at <= now {

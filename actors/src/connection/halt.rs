@@ -122,7 +122,13 @@ impl Halt {
     }
 
     /// An answer, or a report about an earlier message, forbids every message.
-    pub fn forbidden(&mut self, cause: Cause, told: Option<Duration>, grace: Duration, now: Timestamp) -> Step {
+    pub fn forbidden(
+        &mut self,
+        cause: Cause,
+        told: Option<Duration>,
+        grace: Duration,
+        now: Timestamp,
+    ) -> Step {
         match (*self, cause) {
             (Self::Blocked { .. }, Cause::Blocked(block)) => self.probed(block, told, now),
             (Self::Grace { .. }, _) => Step::Nothing,

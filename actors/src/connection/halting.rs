@@ -189,8 +189,7 @@ impl Connection {
         connection.reason = reason.map(str::to_owned);
         connection.sending = connection.sending.with(SendingChange::Probe(probe));
         let connection = Arc::new(connection);
-        self.opened =
-            Some(Arc::new(Opened { connection: Arc::clone(&connection), ..(**opened).clone() }));
+        self.opened = Some(Arc::new(Opened { connection: Arc::clone(&connection), ..(**opened).clone() }));
         let services = self.services.clone();
         let moving = async move { crate::connections::announce(&services, &connection, from).await };
         ctx.spawn(moving.into_actor(self).map(|moved, this, ctx| match moved {

@@ -69,9 +69,8 @@ impl Connection {
             }
         });
         ctx.spawn(answer.into_actor(self).map(move |posted, this, ctx| {
-            let unknown = || {
-                Posted::Answered(Err(SendError::OutcomeUnknown { error: saying("post_panicked") }))
-            };
+            let unknown =
+                || Posted::Answered(Err(SendError::OutcomeUnknown { error: saying("post_panicked") }));
             this.posted(entry, claim, posted.unwrap_or_else(|_| unknown()), generation, ctx);
         }));
     }

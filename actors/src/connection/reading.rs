@@ -113,7 +113,9 @@ impl Connection {
 
     fn take(&mut self, reading: Reading, answer: &Answer) {
         match reading {
-            Reading::Waiting { priority, limit, .. } => self.lanes.read_waiting(priority, &answer.rows, limit),
+            Reading::Waiting { priority, limit, .. } => {
+                self.lanes.read_waiting(priority, &answer.rows, limit);
+            }
             Reading::Scheduled { priority, limit, .. } => {
                 self.lanes.read_scheduled(priority, &answer.rows, limit, answer.next);
             }
@@ -133,18 +135,17 @@ async fn ask(
     let store = &services.store;
     let most = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
     let rows = match reading {
-        Reading::Waiting { priority, after, limit } => store.waiting(id, priority, after, most(limit)).await?,
+        Reading::Waiting { priority, after, limit } => {
+            store.waiting(id, priority, after, most(limit)).await?
+        }
         Reading::Lane { lane, after, limit, .. } => {
             store.waiting_in_lane(id, lane, after, now, most(limit)).await?
         }
         Reading::Scheduled { priority, after, until, limit } => {
             let rows = store.scheduled(id, priority, after, until, most(limit)).await?;
             let last = rows.last().and_then(|row| Some((row.send_at?, row.seq))).unwrap_or(after);
-            let next = if rows.len() < limit {
-                store.next_scheduled(id, priority, last).await?
-            } else {
-                None
-            };
+            let next =
+                if rows.len() < limit { store.next_scheduled(id, priority, last).await? } else { None };
             return Ok(Answer { rows, next });
         }
     };

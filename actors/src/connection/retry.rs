@@ -61,9 +61,12 @@ pub fn judge(error: SendError, attempt: u16, now: Timestamp, jitter: f64) -> Ver
         due: now.plus(told.unwrap_or_else(|| spread(wait_after(attempt)))),
     };
     match error {
-        SendError::NotSent { error, attempts: Some(most), .. } if attempt >= most => {
-            Verdict { happening: Happening::Rejected, reason: "attempts_exhausted", error, concern: Concern::Nobody }
-        }
+        SendError::NotSent { error, attempts: Some(most), .. } if attempt >= most => Verdict {
+            happening: Happening::Rejected,
+            reason: "attempts_exhausted",
+            error,
+            concern: Concern::Nobody,
+        },
         SendError::NotSent { error, retry_after, .. } => {
             let concern = if error.code.is_some() { Concern::Nobody } else { Concern::Silence };
             Verdict { happening: retry(retry_after), reason: "not_sent", error, concern }

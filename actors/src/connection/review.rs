@@ -77,7 +77,8 @@ impl Connection {
         let now = self.now();
         let timers = self.services.config.ambiguity();
         for entry in ambiguous {
-            let Some(entry) = self.lanes.get(entry.lane, entry.id).copied().filter(|entry| !entry.busy) else {
+            let Some(entry) = self.lanes.get(entry.lane, entry.id).copied().filter(|entry| !entry.busy)
+            else {
                 continue;
             };
             let OutboxState::Ambiguous(claim) = entry.state else { continue };
@@ -116,8 +117,7 @@ impl Connection {
             let services = self.services.clone();
             let asking = async move { is_subscribed(&services, &opened).await };
             ctx.spawn(asking.into_actor(self).map(|subscribed, this, ctx| {
-                this.subscription =
-                    Subscription { asked_at: Some(this.now()), subscribed, asking: false };
+                this.subscription = Subscription { asked_at: Some(this.now()), subscribed, asking: false };
                 this.tell_of_subscription(subscribed, ctx);
                 this.review(ctx);
             }));
@@ -147,7 +147,10 @@ async fn look(services: &Services, opened: &Arc<Opened>, ids: &[MessageId]) -> R
     let watermark = services.store.status_watermark(connection.business, connection.id).await?;
     let asked: Vec<_> = ids.iter().map(|id| (connection.id, *id)).collect();
     let reports = services.store.reports(&asked).await?;
-    Ok(Known { reports: reports.into_iter().map(|report| (report.message, report.status)).collect(), watermark })
+    Ok(Known {
+        reports: reports.into_iter().map(|report| (report.message, report.status)).collect(),
+        watermark,
+    })
 }
 
 /// `None` where the platform could not be asked, or where there is nothing to ask for.

@@ -31,8 +31,7 @@ impl Connection {
         let Some(opened) = self.opened.clone() else { return };
         self.lanes.busy(entry.lane, entry.id);
         let services = self.services.clone();
-        let writing =
-            async move { write_receipt(&services, &opened.connection, &entry, &receipt).await };
+        let writing = async move { write_receipt(&services, &opened.connection, &entry, &receipt).await };
         ctx.spawn(writing.into_actor(self).map(move |written, this, ctx| match written {
             Some(true) => {
                 this.moved(&entry, OutboxState::Sent { attempts: entry.state.attempts() });
@@ -83,10 +82,8 @@ impl Connection {
     ) {
         let Ok(next) = entry.state.after(happening) else { return };
         let Some(opened) = &self.opened else { return };
-        let transition =
-            transition(&opened.connection, &entry, next, self.now(), reason, error.as_ref());
-        let ending =
-            end(self.services.clone(), Arc::clone(&opened.connection), transition, reason, error);
+        let transition = transition(&opened.connection, &entry, next, self.now(), reason, error.as_ref());
+        let ending = end(self.services.clone(), Arc::clone(&opened.connection), transition, reason, error);
         // Out of the way in memory, so that it is not decided twice; the store has the last word.
         self.lanes.busy(entry.lane, entry.id);
         ctx.spawn(ending.into_actor(self).map(move |ended, this, ctx| match ended {

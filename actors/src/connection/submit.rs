@@ -27,10 +27,12 @@ impl Handler<Submit> for Connection {
         let mut permit = None;
         if admission == Admission::Claim {
             permit = self.permit_at_once(&entry, ctx);
-            let epoch = self.opened.as_ref().and_then(|o| self.services.holdings.epoch(o.connection.partition));
+            let epoch =
+                self.opened.as_ref().and_then(|o| self.services.holdings.epoch(o.connection.partition));
             match (&permit, epoch) {
                 (Some(_), Some(epoch)) => {
-                    entry.state = entry.state.after(Happening::Claimed { epoch, at: now }).unwrap_or(entry.state);
+                    entry.state =
+                        entry.state.after(Happening::Claimed { epoch, at: now }).unwrap_or(entry.state);
                 }
                 _ => admission = Admission::Queue,
             }

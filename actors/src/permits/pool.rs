@@ -47,9 +47,8 @@ impl Line {
 
     /// The first whose business may have one more, or was passed over often enough; it goes to the end.
     fn call(&mut self, may: impl Fn(BusinessKey) -> bool) -> Option<(BusinessKey, ConnectionId)> {
-        let has_waited = |business| {
-            self.waiting.get(&business).is_some_and(|waiting| waiting.passed_over >= PASSED_OVER)
-        };
+        let has_waited =
+            |business| self.waiting.get(&business).is_some_and(|waiting| waiting.passed_over >= PASSED_OVER);
         let at = self.businesses.iter().position(|&business| may(business) || has_waited(business))?;
         for passed in self.businesses.iter().take(at) {
             if let Some(waiting) = self.waiting.get_mut(passed) {

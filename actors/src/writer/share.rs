@@ -78,7 +78,8 @@ pub(super) fn rows(batch: &Batch) -> usize {
 /// message was sent, or how far an endpoint has come, only has to be written soon.
 pub(super) fn is_urgent(batch: &Batch) -> bool {
     let claims = || batch.transitions.iter().any(|transition| transition.to.code() == StateCode::Sending);
-    let is_later = !batch.transitions.is_empty() || !batch.progress.is_empty() || !batch.failed_deliveries.is_empty();
+    let is_later =
+        !batch.transitions.is_empty() || !batch.progress.is_empty() || !batch.failed_deliveries.is_empty();
     !is_later
         || !batch.messages.is_empty()
         || !batch.events.is_empty()

@@ -210,12 +210,24 @@ impl Reason {
     /// What its owner can do about it.
     pub fn remedy(word: &str) -> Option<&'static str> {
         Some(match word {
-            "billing" => "Check the payment method of the WhatsApp account in Meta's billing settings. Sending goes on by itself once it works.",
-            "policy" => "Look for the restriction in Meta's Account Quality and ask there for a review. Sending goes on by itself once it is lifted.",
-            "number_not_ready" => "Check the number in WhatsApp Manager: it must be registered and its display name approved. Sending goes on by itself once it is.",
-            "permission_missing" => "Give the app access to the WhatsApp account again: connect the number once more.",
-            Self::TOKEN_INVALID => "Connect the number once more: the access that was given is no longer valid.",
-            Self::WEBHOOK_UNSUBSCRIBED => "Connect the number once more: Meta does not tell us what becomes of its messages.",
+            "billing" => {
+                "Check the payment method of the WhatsApp account in Meta's billing settings. Sending goes on by itself once it works."
+            }
+            "policy" => {
+                "Look for the restriction in Meta's Account Quality and ask there for a review. Sending goes on by itself once it is lifted."
+            }
+            "number_not_ready" => {
+                "Check the number in WhatsApp Manager: it must be registered and its display name approved. Sending goes on by itself once it is."
+            }
+            "permission_missing" => {
+                "Give the app access to the WhatsApp account again: connect the number once more."
+            }
+            Self::TOKEN_INVALID => {
+                "Connect the number once more: the access that was given is no longer valid."
+            }
+            Self::WEBHOOK_UNSUBSCRIBED => {
+                "Connect the number once more: Meta does not tell us what becomes of its messages."
+            }
             _ => return None,
         })
     }

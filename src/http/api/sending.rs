@@ -58,6 +58,7 @@ pub struct ConnectionChange {
     /// Null takes the pace away.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<PaceView>)]
+    #[expect(clippy::option_option, reason = "absent, null and given are three things")]
     pace: Option<Option<PaceView>>,
 }
 
@@ -72,6 +73,7 @@ where
 
 impl ConnectionChange {
     /// The pace that is asked for; nothing when nothing is said about it.
+    #[expect(clippy::option_option, reason = "absent, null and given are three things")]
     pub fn pace(&self) -> Result<Option<Option<Pace>>, Problem> {
         self.pace.map(|pace| pace.map(PaceView::checked).transpose()).transpose()
     }
@@ -129,6 +131,7 @@ impl ConnectionDetail {
 mod tests {
     use super::*;
 
+    #[expect(clippy::option_option, reason = "absent, null and given are three things")]
     fn pace(json: &str) -> Result<Option<Option<Pace>>, Problem> {
         serde_json::from_str::<ConnectionChange>(json).unwrap().pace()
     }

@@ -81,10 +81,18 @@ pub async fn read(
         None => None,
     };
     let connection = match connection {
-        Some(id) => Some(super::connection(&state, &caller, id).await?.id),
+        Some(id) => Some(super::connection(&state, &caller, id).await?),
         None => None,
     };
-    let asked = StatsQuery { account: caller.account(), business, connection, from, to, group_by };
+    let asked = StatsQuery {
+        account: caller.account(),
+        // Rows stand by business.
+        business: business.or(connection.as_ref().map(|connection| connection.business)),
+        connection: connection.map(|connection| connection.id),
+        from,
+        to,
+        group_by,
+    };
     let data = grouped(state.store.stats(&asked).await?);
     Ok(HttpResponse::Ok().json(StatsView { from, to, data }))
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::Clock as _;
 use domain::Priority;
 use domain::delivery_status::DeliveryStatus;
 use domain::message::MessageStatus::{Expired, Sent};
 use domain::message::Order;
 use gateway_actors::SystemClock;
-use domain::Clock as _;
 
 use crate::support::eventually;
 use crate::support::tree::{Step, Tree, config, paced};
@@ -63,9 +63,8 @@ async fn a_message_that_keeps_no_order_waits_for_nobody() {
     let tree = Tree::start(config(), Arc::new(slow)).await;
     let first = tree.accept("+255712000001", "slow").await;
     let behind = tree.accept("+255712000001", "behind").await;
-    let relaxed = tree
-        .accept_with("+255712000001", "relaxed", |submission| submission.order = Order::Relaxed)
-        .await;
+    let relaxed =
+        tree.accept_with("+255712000001", "relaxed", |submission| submission.order = Order::Relaxed).await;
     tree.reaches(relaxed, Sent).await;
     assert_eq!(tree.posts(), ["slow", "relaxed"]);
     tree.reaches(first, Sent).await;

@@ -21,9 +21,11 @@ fn blocked(block: Block, retry_after: Option<Duration>) -> SendError {
 fn until_lifted(error: SendError) -> (Arc<AtomicBool>, crate::support::scripted::Script) {
     let lifted = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&lifted);
-    let script = Arc::new(move |_, _: &str| {
-        if seen.load(Ordering::SeqCst) { Step::Accept } else { Step::Fail(error.clone()) }
-    });
+    let script = Arc::new(
+        move |_, _: &str| {
+            if seen.load(Ordering::SeqCst) { Step::Accept } else { Step::Fail(error.clone()) }
+        },
+    );
     (lifted, script)
 }
 

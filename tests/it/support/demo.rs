@@ -45,10 +45,7 @@ impl Demo {
     }
 
     /// On what `prepare` leaves in its data folder.
-    pub(crate) async fn start_after(
-        environment: &[(&str, &str)],
-        prepare: impl AsyncFnOnce(&Path),
-    ) -> Self {
+    pub(crate) async fn start_after(environment: &[(&str, &str)], prepare: impl AsyncFnOnce(&Path)) -> Self {
         let folder = TempDir::with_prefix("gateway-demo-").expect("a temporary folder");
         let data = folder.path().join("data");
         prepare(&data).await;

@@ -93,7 +93,7 @@ impl Receiver {
     }
 
     pub(crate) async fn has_taken(&self, count: usize) -> Vec<Post> {
-        eventually(&format!("{count} messages are taken"), Duration::from_secs(60), || async {
+        eventually(&format!("{count} messages are taken"), Duration::from_mins(1), || async {
             let taken = self.taken();
             if taken.len() >= count { Ok(taken) } else { Err(taken.len().to_string()) }
         })

@@ -103,7 +103,6 @@ impl Cursor {
         self.rest != Rest::Nothing
     }
 
-
     pub(super) const fn is_complete(&self) -> bool {
         matches!(self.rest, Rest::Nothing) && self.pending == 0
     }
@@ -172,8 +171,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    const EMPTY: Self =
-        Self { read_to: (ALWAYS, 0), next: None, asked: Asked::No, lowest_noted: None };
+    const EMPTY: Self = Self { read_to: (ALWAYS, 0), next: None, asked: Asked::No, lowest_noted: None };
 
     pub(super) const fn rewind(&mut self) {
         self.read_to = (ALWAYS, 0);

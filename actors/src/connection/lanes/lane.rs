@@ -200,7 +200,12 @@ impl Lane {
 
     /// Rows of the store behind `known_to`. `complete`: there are no more, and none could be missed. Answers what has
     /// to give its place back, because rows that were not read stand before it.
-    pub(super) fn join(&mut self, rows: impl Iterator<Item = Entry>, exhausted: bool, complete: bool) -> Vec<Entry> {
+    pub(super) fn join(
+        &mut self,
+        rows: impl Iterator<Item = Entry>,
+        exhausted: bool,
+        complete: bool,
+    ) -> Vec<Entry> {
         self.front_unknown = false;
         self.end_unknown &= !(exhausted && complete);
         let mut last = self.known_to;

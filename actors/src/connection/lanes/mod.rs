@@ -118,7 +118,11 @@ impl Lanes {
         let class = self.class(entry.priority);
         if let Some(lane) = self.by_key.get(&entry.lane) {
             let room = self.class(lane.urgency().min(entry.priority)).room() > 0;
-            return if lane.takes_more(self.holds_everything(now)) && room { Admission::Queue } else { Admission::Store };
+            return if lane.takes_more(self.holds_everything(now)) && room {
+                Admission::Queue
+            } else {
+                Admission::Store
+            };
         }
         // Something before it is being committed, and not here.
         if self.pending.contains_key(&entry.lane) {
@@ -373,11 +377,19 @@ impl Lanes {
             place(&mut class.ready, seq);
         }
         if let Some(until) = standing.asleep {
-            if entering { self.asleep.insert((until, key.0)) } else { self.asleep.remove(&(until, key.0)) };
+            if entering {
+                self.asleep.insert((until, key.0))
+            } else {
+                self.asleep.remove(&(until, key.0))
+            };
         }
         if standing.wants_rows {
             let wish = (standing.class, key.0);
-            if entering { self.wanting.insert(wish) } else { self.wanting.remove(&wish) };
+            if entering {
+                self.wanting.insert(wish)
+            } else {
+                self.wanting.remove(&wish)
+            };
         }
     }
 }

@@ -125,7 +125,14 @@ impl World {
     fn run(&mut self, step: &Step) {
         match *step {
             Step::Accept { recipient, priority, order, later } => {
-                let order = [Order::Strict, Order::Strict, Order::Strict, Order::Delivered, Order::Delivered, Order::Relaxed][order];
+                let order = [
+                    Order::Strict,
+                    Order::Strict,
+                    Order::Strict,
+                    Order::Delivered,
+                    Order::Delivered,
+                    Order::Relaxed,
+                ][order];
                 self.accept(recipient, PRIORITIES[priority], order, later);
             }
             Step::Commit(index) => self.commit(pick(index, self.written.len())),
@@ -213,7 +220,8 @@ impl World {
         if self.asked[at].answer.is_some() {
             return;
         }
-        let mut found: Vec<QueuedMessage> = self.rows.iter().filter(|row| row.waits()).map(|row| row.message).collect();
+        let mut found: Vec<QueuedMessage> =
+            self.rows.iter().filter(|row| row.waits()).map(|row| row.message).collect();
         let (limit, mut next) = match self.asked[at].reading {
             Reading::Waiting { priority, after, limit } => {
                 found.retain(|row| row.send_at.is_none() && row.priority == priority && row.seq > after);
@@ -260,9 +268,10 @@ impl World {
         if entry.order == Order::Relaxed {
             return;
         }
-        let before = self.rows.iter().filter(|row| {
-            row.keeps_order() && row.message.lane == entry.recipient && row.message.seq < seq
-        });
+        let before = self
+            .rows
+            .iter()
+            .filter(|row| row.keeps_order() && row.message.lane == entry.recipient && row.message.seq < seq);
         for row in before {
             let message = &row.message;
             assert!(
@@ -282,7 +291,9 @@ impl World {
 
     fn claim(&mut self) {
         self.lanes.wake(self.now);
-        let Some(&entry) = PRIORITIES.into_iter().find_map(|priority| self.lanes.next(priority)) else { return };
+        let Some(&entry) = PRIORITIES.into_iter().find_map(|priority| self.lanes.next(priority)) else {
+            return;
+        };
         assert!(entry.is_committed());
         let claimed = entry.state.after(Happening::Claimed { epoch: EPOCH, at: self.now }).unwrap();
         let stored = self.row(entry.id).message.state;
@@ -353,9 +364,9 @@ impl World {
     fn cancel(&mut self, index: Index) {
         let waiting: Vec<_> = self.rows.iter().filter(|row| row.waits()).map(|row| row.message).collect();
         // The connection knows of the commit by the time somebody can ask for this.
-        let heard = waiting.into_iter().filter(|message| {
-            !self.unheard.iter().any(|(entry, ..)| entry.id == message.id)
-        });
+        let heard = waiting
+            .into_iter()
+            .filter(|message| !self.unheard.iter().any(|(entry, ..)| entry.id == message.id));
         if let Some(message) = choose(&heard.collect::<Vec<_>>(), index) {
             let next = message.state.after(Happening::CancelRequested).unwrap();
             self.row(message.id).message.state = next;
@@ -371,10 +382,15 @@ impl World {
         self.asked.clear();
         self.lanes = Lanes::with_share(SHARE);
         for row in &mut self.rows {
-            row.message.state = row.message.state.after(Happening::ClaimOrphaned).unwrap_or(row.message.state);
+            row.message.state =
+                row.message.state.after(Happening::ClaimOrphaned).unwrap_or(row.message.state);
         }
-        let claimed: Vec<_> =
-            self.rows.iter().filter(|row| row.message.state.claim().is_some()).map(|row| row.message).collect();
+        let claimed: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|row| row.message.state.claim().is_some())
+            .map(|row| row.message)
+            .collect();
         let since = self.now.minus(HOLD);
         let held: Vec<_> = self
             .rows
@@ -416,7 +432,8 @@ impl World {
             for message in self.with(StateCode::Ambiguous) {
                 self.settle(message, Happening::ProofTimedOut);
             }
-            if self.rows.iter().all(|row| row.message.state.code().is_final()) && self.lanes.is_idle(self.now) {
+            if self.rows.iter().all(|row| row.message.state.code().is_final()) && self.lanes.is_idle(self.now)
+            {
                 return;
             }
             if PRIORITIES.into_iter().all(|priority| self.lanes.next(priority).is_none()) {

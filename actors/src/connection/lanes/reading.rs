@@ -96,7 +96,10 @@ impl Lanes {
         }
         for priority in PRIORITIES {
             let class = &mut self.classes[priority as usize];
-            if class.schedule.next.is_some_and(|at| at <= now) && !class.schedule.asked.is_under_way() && class.wants_many() {
+            if class.schedule.next.is_some_and(|at| at <= now)
+                && !class.schedule.asked.is_under_way()
+                && class.wants_many()
+            {
                 class.schedule.begin();
                 let (after, limit) = (class.schedule.read_to, class.room());
                 wishes.push(Reading::Scheduled { priority, after, until: now, limit });
@@ -183,17 +186,13 @@ impl Lanes {
         if self.by_key.contains_key(&entry.lane) {
             // Its lane reads for itself, and in order. That it is here and not there means that there is more to read.
             self.touch(entry.lane, |lane| {
-                if entry.seq <= lane.known_to {
-                    lane.begins_again_behind(entry.seq - 1);
-                }
+                lane.begins_again_behind(entry.seq - 1);
                 lane.leave_behind(entry.priority);
             });
             return;
         }
         let others_may_stand_before = self.classes.iter().enumerate().any(|(number, class)| {
-            number != entry.priority as usize
-                && class.cursor.is_behind()
-                && class.cursor.read_to < entry.seq
+            number != entry.priority as usize && class.cursor.is_behind() && class.cursor.read_to < entry.seq
         });
         let front_unknown =
             entry.order != Order::Relaxed && (others_may_stand_before || row.send_at.is_some());

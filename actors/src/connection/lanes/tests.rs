@@ -205,7 +205,11 @@ fn a_message_that_keeps_no_order_waits_for_nobody() {
     let mut lanes = Lanes::default();
     accept(&mut lanes, entry(1, 7), 1);
     let number = u128::from(u64::MAX) << 40;
-    let relaxed = Entry { lane: lane(Order::Relaxed, LaneKey(7), id(number)), order: Order::Relaxed, ..entry(number, 7) };
+    let relaxed = Entry {
+        lane: lane(Order::Relaxed, LaneKey(7), id(number)),
+        order: Order::Relaxed,
+        ..entry(number, 7)
+    };
     assert_ne!(relaxed.lane, relaxed.recipient);
     assert_eq!(accept(&mut lanes, relaxed, 2), Admission::Claim);
 }
@@ -274,7 +278,11 @@ fn a_number_that_does_not_send_keeps_nothing_that_waits_in_memory() {
         let Reading::Scheduled { priority, limit, .. } = wish else { panic!("{wish:?}") };
         lanes.read_scheduled(priority, &[], limit, None);
     }
-    assert!(lanes.wishes(NOW, 8).contains(&Reading::Waiting { priority: Priority::Normal, after: 0, limit: SHARE }));
+    assert!(lanes.wishes(NOW, 8).contains(&Reading::Waiting {
+        priority: Priority::Normal,
+        after: 0,
+        limit: SHARE
+    }));
 }
 
 #[test]

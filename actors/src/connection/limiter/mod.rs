@@ -52,7 +52,11 @@ impl Limiter {
         let standard = config.messages_per_second;
         Self {
             bucket: Bucket::new(standard, Arc::clone(&clock)),
-            pairs: Pairs::new(Duration::from_secs(config.pair_every_s), config.pair_burst, Arc::clone(&clock)),
+            pairs: Pairs::new(
+                Duration::from_secs(config.pair_every_s),
+                config.pair_burst,
+                Arc::clone(&clock),
+            ),
             pace_next: clock.now(),
             paused_until: None,
             sending: Sending::default(),
@@ -134,7 +138,8 @@ impl Limiter {
     /// written down, if the number goes slower from now on.
     pub fn complained(&mut self, claimed_at: Timestamp) -> Option<Slowed> {
         let now = self.clock.now();
-        let slowed = slowdown::complained(full(self.standard, &self.sending), self.sending.slowed, claimed_at, now)?;
+        let slowed =
+            slowdown::complained(full(self.standard, &self.sending), self.sending.slowed, claimed_at, now)?;
         self.sending.slowed = Some(slowed);
         self.follow(now);
         Some(slowed)
@@ -175,11 +180,8 @@ mod tests {
 
     fn limiter(rate: u32) -> (Limiter, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::at_seconds(1_000));
-        let config = Config {
-            messages_per_second: NonZeroU32::new(rate).unwrap(),
-            pair_every_s: 6,
-            pair_burst: 0,
-        };
+        let config =
+            Config { messages_per_second: NonZeroU32::new(rate).unwrap(), pair_every_s: 6, pair_burst: 0 };
         (Limiter::new(&config, Arc::clone(&clock) as Arc<dyn Clock>), clock)
     }
 

@@ -55,7 +55,8 @@ mod tests {
         let slowest = Slowed { messages_per_second: 1, at: NOW };
         let again = complained(FULL, Some(slowest), NOW.plus(STEP / 10), NOW.plus(STEP / 5)).unwrap();
         assert_eq!(again.messages_per_second, 1);
-        let rates = [0, 1, 2, 19, 20, 10_000].map(|steps| rate(FULL, Some(slowest), NOW.plus(STEP * steps)).get());
+        let rates =
+            [0, 1, 2, 19, 20, 10_000].map(|steps| rate(FULL, Some(slowest), NOW.plus(STEP * steps)).get());
         assert_eq!(rates, [1, 5, 9, 77, 80, 80]);
     }
 }

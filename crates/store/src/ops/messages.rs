@@ -5,6 +5,7 @@ use domain::contracts::dead_letters::REPORTED_FAILED;
 use domain::contracts::store::{LaneKey, MessageFilter, Page, Result, StoredMessage};
 use domain::ids::{AccountKey, BusinessKey, ConnectionId, MessageId};
 use domain::message::{Order, Priority, TimelineEntry};
+use domain::outbox::StateCode;
 use domain::secret::Sealed;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
@@ -138,7 +139,9 @@ impl Database {
         let mut query = QueryBuilder::<Db>::new(concat!(select_messages!(), " AND o.account = "));
         query.push_bind(account.0);
         if let Some(business) = filter.business {
-            query.push(" AND o.business = ").push_bind(business.0);
+            // A plus sign keeps the database from walking through everything that did not fail.
+            query.push(if filter.failed { " AND +o.business = " } else { " AND o.business = " });
+            query.push_bind(business.0);
         }
         if let Some(connection) = filter.connection {
             // Through its business, whose messages have an index in the order of the listing.
@@ -149,7 +152,13 @@ impl Database {
             query.push(" AND o.client_ref = ").push_bind(client_ref);
         }
         if let Some(state) = filter.state {
-            query.push(" AND o.state = ").push_bind(state as i64);
+            // Written out, so that a partial index is seen to hold the rows.
+            query.push(match state {
+                StateCode::Sending => " AND o.state IN (1, 2)",
+                StateCode::Sent => "",
+                _ => " AND o.state NOT IN (1, 4)",
+            });
+            query.push(" AND o.state = ").push(state as i64);
         }
         narrow(&mut query, filter);
         if let Some(after) = page.after {

@@ -116,7 +116,8 @@ macro_rules! each_connection {
 
 const EACH_CLAIMED: &str = each_connection!("state IN (1, 2)", "seq");
 const EACH_WAITING: &str = each_connection!("state IN (0, 3) AND send_at IS NULL", "priority, seq");
-const EACH_SCHEDULED: &str = each_connection!("state IN (0, 3) AND send_at IS NOT NULL", "priority, send_at, seq");
+const EACH_SCHEDULED: &str =
+    each_connection!("state IN (0, 3) AND send_at IS NOT NULL", "priority, send_at, seq");
 
 const PRIORITIES: [Priority; 4] = [Priority::Otp, Priority::High, Priority::Normal, Priority::Bulk];
 
@@ -312,7 +313,11 @@ impl Queue for Database {
             }
         }
         let found: Vec<Uuid> = found.into_iter().collect();
-        let here = if partitions.len() >= usize::from(PARTITIONS) { found } else { self.of(partitions, &found).await? };
+        let here = if partitions.len() >= usize::from(PARTITIONS) {
+            found
+        } else {
+            self.of(partitions, &found).await?
+        };
         Ok(here.into_iter().map(ConnectionId::from_uuid).collect())
     }
 }
@@ -342,7 +347,8 @@ impl Database {
                 "SELECT c.id, b.partition FROM connections c JOIN businesses b ON b.id = c.business WHERE c.id IN ",
             );
             push_list(&mut query, list);
-            let rows: Vec<(Uuid, i64)> = query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
+            let rows: Vec<(Uuid, i64)> =
+                query.build_query_as().fetch_all(&self.read).await.map_err(failed)?;
             let held = |number: i64| partitions.iter().any(|partition| i64::from(partition.0) == number);
             here.extend(rows.into_iter().filter(|(_, number)| held(*number)).map(|(id, _)| id));
         }

@@ -94,7 +94,8 @@ impl Database {
         let statement =
             concat!("SELECT id FROM ", rest!("outbox"), " WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3");
         let old = self.next(statement, first_id(kept), passed).await?;
-        self.delete(concat!("DELETE FROM ", rest!("outbox"), " WHERE id IN "), &old, " AND state >= 4").await?;
+        self.delete(concat!("DELETE FROM ", rest!("outbox"), " WHERE id IN "), &old, " AND state >= 4")
+            .await?;
         Ok(old.len() == usize::from(STEP))
     }
 

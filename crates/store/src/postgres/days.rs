@@ -1,4 +1,4 @@
-//! Days as partitions: made ahead, and dropped in one piece. What of an old day is still needed moves to the default
+//! Days, and weeks of the outbox, as partitions: made ahead, and dropped in one piece. What of an old day is still needed moves to the default
 //! partition first, so that one message with a long life does not keep millions of others.
 
 use domain::clock::Timestamp;
@@ -14,7 +14,9 @@ use crate::retention::{body_is_needed, first_id};
 const MICROS_OF_A_DAY: i64 = 86_400_000_000;
 /// Days that are ready before they begin, so that a gateway may stand still for so long.
 const AHEAD: i64 = 7;
-const TABLES: [&str; 3] = ["outbox", "outbox_body", "events"];
+/// Days in a partition. Rows of the outbox are looked for in all of its partitions, so those are few; to the others
+/// rows are only added.
+const TABLES: [(&str, i64); 3] = [("outbox", 7), ("outbox_body", 1), ("events", 1)];
 
 /// For changes of partitions one node at a time; a lock that traffic holds is not waited for long, because traffic
 /// would wait behind us.
@@ -33,43 +35,55 @@ struct Day {
 
 pub(super) async fn prepare(pool: &PgPool, now: Timestamp) -> Result<()> {
     let today = now.as_micros().div_euclid(MICROS_OF_A_DAY);
-    for table in TABLES {
-        let mut connection = pool.acquire().await.map_err(failed)?;
-        let known = days(&mut connection, table).await?;
-        drop(connection);
-        for day in today..=today + AHEAD {
-            let [from, to] = [day, day + 1].map(|day| first_id(Timestamp::from_micros(day * MICROS_OF_A_DAY)));
-            if !known.iter().any(|known| known.from <= from && to <= known.to) {
-                make(pool, table, day, from, to).await?;
+    for (table, length) in TABLES {
+        let mut day = today.div_euclid(length) * length;
+        while day <= today + AHEAD {
+            let mut connection = pool.acquire().await.map_err(failed)?;
+            let known = days(&mut connection, table).await?;
+            drop(connection);
+            if missing(&known, day, day + length).is_some() {
+                make(pool, table, day, day + length).await?;
             }
+            day += length;
         }
     }
     Ok(())
 }
 
-/// Where another node was faster, or the default partition has rows of that day already, it stays as it is.
-async fn make(pool: &PgPool, table: &str, day: i64, from: Uuid, to: Uuid) -> Result<()> {
+/// What of these days is in no partition: all of them, or those behind the partition in which they begin.
+fn missing(known: &[Day], from: i64, to: i64) -> Option<(Uuid, Uuid)> {
+    let [mut from, to] = [from, to].map(|day| first_id(Timestamp::from_micros(day * MICROS_OF_A_DAY)));
+    if let Some(known) = known.iter().find(|known| known.from <= from && from < known.to) {
+        from = known.to;
+    }
+    (from < to && !known.iter().any(|known| known.from < to && from < known.to)).then_some((from, to))
+}
+
+/// Where another node was faster, or the default partition has rows of these days already, it stays as it is.
+async fn make(pool: &PgPool, table: &str, from: i64, to: i64) -> Result<()> {
     let mut tx = alone(pool).await?;
     let connection = tx.connection();
-    let known = days(connection, table).await?;
+    let Some((first, end)) = missing(&days(connection, table).await?, from, to) else {
+        return tx.commit().await;
+    };
     let in_default = format!("SELECT EXISTS (SELECT 1 FROM {table}_rest WHERE id >= $1 AND id < $2)");
     let (in_default,): (bool,) = sqlx::query_as(AssertSqlSafe(in_default))
-        .bind(from)
-        .bind(to)
+        .bind(first)
+        .bind(end)
         .fetch_one(&mut *connection)
         .await
         .map_err(failed)?;
-    if in_default || known.iter().any(|known| known.from < to && from < known.to) {
+    if in_default {
         return tx.commit().await;
     }
-    let (date,): (String,) = sqlx::query_as("SELECT to_char(DATE 'epoch' + $1::integer, 'YYYYMMDD')")
-        .bind(day)
+    let (date,): (String,) = sqlx::query_as("SELECT to_char(DATE 'epoch' + $1::bigint::integer, 'YYYYMMDD')")
+        .bind(from)
         .fetch_one(&mut *connection)
         .await
         .map_err(failed)?;
     for statement in [
         format!("CREATE TABLE {table}_{date} (LIKE {table} INCLUDING DEFAULTS INCLUDING STORAGE)"),
-        format!("ALTER TABLE {table} ATTACH PARTITION {table}_{date} FOR VALUES FROM ('{from}') TO ('{to}')"),
+        format!("ALTER TABLE {table} ATTACH PARTITION {table}_{date} FOR VALUES FROM ('{first}') TO ('{end}')"),
     ] {
         run(connection, statement).await?;
     }
@@ -77,7 +91,7 @@ async fn make(pool: &PgPool, table: &str, day: i64, from: Uuid, to: Uuid) -> Res
 }
 
 pub(super) async fn drop_old(pool: &PgPool, kept: &Kept) -> Result<()> {
-    for (table, before) in TABLES.into_iter().zip([kept.messages, kept.bodies, kept.events]) {
+    for ((table, _), before) in TABLES.into_iter().zip([kept.messages, kept.bodies, kept.events]) {
         let mut connection = pool.acquire().await.map_err(failed)?;
         let known = days(&mut connection, table).await?;
         drop(connection);
@@ -96,8 +110,10 @@ async fn drop_day(pool: &PgPool, table: &str, day: &Day, kept: &Kept) -> Result<
         return tx.commit().await;
     }
     let needed = match table {
-        "outbox" => "SELECT * FROM {name} WHERE state IN (1, 2) UNION ALL SELECT * FROM {name} WHERE state IN (0, 3)"
-            .replace("{name}", name),
+        "outbox" => {
+            "SELECT * FROM {name} WHERE state IN (1, 2) UNION ALL SELECT * FROM {name} WHERE state IN (0, 3)"
+                .replace("{name}", name)
+        }
         "outbox_body" => {
             // Looked for before the day is locked. None is added later: a message that is over stays so.
             let ids = format!(
@@ -178,6 +194,21 @@ async fn run(connection: &mut PgConnection, statement: String) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn day(from: i64, to: i64) -> Day {
+        let [from, to] = [from, to].map(|day| first_id(Timestamp::from_micros(day * MICROS_OF_A_DAY)));
+        Day { name: "day".to_owned(), from, to }
+    }
+
+    #[test]
+    fn a_week_begins_where_another_partition_ends() {
+        let expected = |from, to| Some(day(from, to)).map(|day| (day.from, day.to));
+        let before = Day { from: Uuid::nil(), ..day(0, 10) };
+        assert_eq!(missing(&[], 7, 14), expected(7, 14));
+        assert_eq!(missing(&[before], 7, 14), expected(10, 14));
+        assert_eq!(missing(&[day(0, 20)], 7, 14), None);
+        assert_eq!(missing(&[day(8, 9)], 7, 14), None, "it would overlap");
+    }
 
     #[test]
     fn the_bounds_of_a_partition_are_read_as_postgres_prints_them() {

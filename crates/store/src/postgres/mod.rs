@@ -69,17 +69,15 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
             ("idle_in_transaction_session_timeout", config.idle_in_transaction_timeout_ms.to_string()),
             // Our statements are short; compiling one would cost more than running it.
             ("jit", "off".to_owned()),
+            // Nor is one planned again for each of its values: with days as partitions that takes longer than most
+            // take to run.
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
+            // Planned while a table is small, it would be read from end to end, also when it has grown.
+            ("enable_seqscan", "off".to_owned()),
         ])
         .disable_statement_logging();
-    // A batch joins a table by its keys. Planned while the table is small, it would join by reading all of it,
-    // and keep the plan while the table grows.
-    let writing = options.clone().options([
-        ("enable_hashjoin", "off"),
-        ("enable_mergejoin", "off"),
-        ("enable_seqscan", "off"),
-        // Values say nothing about how to join: planning again for each would be in vain.
-        ("plan_cache_mode", "force_generic_plan"),
-    ]);
+    // The same of a batch that joins a table by its keys.
+    let writing = options.clone().options([("enable_hashjoin", "off"), ("enable_mergejoin", "off")]);
 
     let unreachable = |error| OpenError::Unreachable(Failure::of(&error));
     let pool = PgPoolOptions::new().acquire_timeout(config.acquire_timeout());

@@ -182,8 +182,8 @@ async fn how_a_connection_sends_is_changed_member_by_member_and_outlives_being_s
     store.save_connection(&connection, None).await.unwrap();
     let again = store.connection(connection.id).await.unwrap().unwrap();
     assert_eq!(again.sending, Sending { probe: None, ..expected }, "connected again, it has nothing to try");
-    let slower = Sending { messages_per_second: Some(20), ..Sending::default() };
-    store.save_connection(&Connection { sending: slower, ..connection.clone() }, None).await.unwrap();
+    let at_twenty = Sending { messages_per_second: Some(20), ..Sending::default() };
+    store.save_connection(&Connection { sending: at_twenty, ..connection.clone() }, None).await.unwrap();
     let stored = store.connection(connection.id).await.unwrap().unwrap();
     assert_eq!(stored.sending.messages_per_second, Some(20));
     store.change_sending(connection.id, SendingChange::Pace(None), at(5)).await.unwrap();

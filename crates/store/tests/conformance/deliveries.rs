@@ -152,9 +152,9 @@ async fn the_newest_tries_are_kept_with_their_answers(store: Shared) {
     let attempt = |number: u32| DeliveryAttempt {
         at: at(i64::from(number)),
         latency_ms: number,
-        status: (number % 2 == 0).then_some(500),
+        status: number.is_multiple_of(2).then_some(500),
         error: (number % 2 == 1).then(|| "timeout".to_owned()),
-        answer: (number % 2 == 0).then(|| Sealed::from_bytes(vec![7])),
+        answer: number.is_multiple_of(2).then(|| Sealed::from_bytes(vec![7])),
     };
     for number in 1..=25 {
         let delivery = FailedDelivery { attempts: number, ..delivery.clone() };

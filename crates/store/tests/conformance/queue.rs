@@ -34,9 +34,8 @@ fn of(fixture: &Fixture, priority: Priority) -> NewMessage {
 
 async fn waiting_messages_are_read_by_priority_in_order_and_only_of_their_connection(store: Shared) {
     let fixture = Fixture::new(store.clone()).await;
-    let batch: Vec<_> = (0..6)
-        .map(|n| of(&fixture, if n % 2 == 0 { Priority::Bulk } else { Priority::Otp }))
-        .collect();
+    let batch: Vec<_> =
+        (0..6).map(|n| of(&fixture, if n % 2 == 0 { Priority::Bulk } else { Priority::Otp })).collect();
     fixture.commit(&messages(&batch)).await;
     let elsewhere = ConnectionId::from_uuid(unique_uuid());
     fixture.accept(&NewMessage { connection: elsewhere, ..of(&fixture, Priority::Bulk) }).await;
@@ -50,7 +49,10 @@ async fn waiting_messages_are_read_by_priority_in_order_and_only_of_their_connec
     let connection = fixture.connection;
     let bulk = store.waiting(connection, Priority::Bulk, 0, 10).await.unwrap();
     assert_eq!(ids(&bulk), [batch[0].id, batch[4].id]);
-    assert_eq!(ids(&store.waiting(connection, Priority::Bulk, bulk[0].seq, 10).await.unwrap()), [batch[4].id]);
+    assert_eq!(
+        ids(&store.waiting(connection, Priority::Bulk, bulk[0].seq, 10).await.unwrap()),
+        [batch[4].id]
+    );
     let codes = store.waiting(connection, Priority::Otp, 0, 2).await.unwrap();
     assert_eq!(ids(&codes), [batch[1].id, batch[3].id]);
     assert_eq!(codes[0].state, later);
@@ -126,7 +128,9 @@ async fn a_glance_tells_what_there_is_to_read(store: Shared) {
     fixture.accept(&held).await;
     assert_eq!(all().await, [true, true, true, false]);
     fixture.apply(&fixture.transition(&held, state, OutboxState::Sent { attempts: 1 })).await;
-    fixture.apply(&fixture.transition(&waiting, OutboxState::NEW, OutboxState::Expired { attempts: 0 })).await;
+    fixture
+        .apply(&fixture.transition(&waiting, OutboxState::NEW, OutboxState::Expired { attempts: 0 }))
+        .await;
     assert_eq!(all().await, [false, false, true, true]);
 }
 

@@ -19,7 +19,9 @@ async fn both_ways_of_committing_write_and_answer_the_same_on_sqlite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_ways_of_committing_write_and_answer_the_same_on_postgres() {
-    let (Some(one), Some(two)) = (PostgresDatabase::make().await, PostgresDatabase::make().await) else { return };
+    let (Some(one), Some(two)) = (PostgresDatabase::make().await, PostgresDatabase::make().await) else {
+        return;
+    };
     let stores = [opened(&one.url, false).await, opened(&two.url, true).await];
     for_any_history(async |choices| compare(&stores, &choices).await);
     drop(stores);
@@ -57,7 +59,8 @@ async fn compare(stores: &[Shared; 2], choices: &[Choice]) -> Result<(), TestCas
 }
 
 async fn commit(fixture: &Fixture, batch: &Batch) -> Committed {
-    let ours = fixture.epochs.iter().copied().filter(|(partition, _)| *partition == fixture.business.partition);
+    let ours =
+        fixture.epochs.iter().copied().filter(|(partition, _)| *partition == fixture.business.partition);
     fixture.store.commit(&ours.collect::<Vec<_>>(), batch).await.unwrap()
 }
 

@@ -60,12 +60,12 @@ async fn everything_is_still_there(store: Shared) {
         let body = store.message_body(MessageId::from_uuid(id)).await.unwrap();
         assert_eq!(body, Some(Sealed::from_bytes(vec![0x5e, 0xa1, 0xed])));
     }
-    let kept = store.events_after(account, &Default::default(), 0, 10).await.unwrap();
-    assert_eq!(kept.iter().map(|event| (event.seq, event.id.uuid().as_u128())).collect::<Vec<_>>(), [
-        (1, IDS[0]),
-        (2, IDS[1]),
-        (3, IDS[2])
-    ]);
+    let kept =
+        store.events_after(account, &domain::contracts::store::EventFilter::default(), 0, 10).await.unwrap();
+    assert_eq!(
+        kept.iter().map(|event| (event.seq, event.id.uuid().as_u128())).collect::<Vec<_>>(),
+        [(1, IDS[0]), (2, IDS[1]), (3, IDS[2])]
+    );
     // And it goes on: what was known is known, what was accepted can be moved, and what is new comes behind.
     let business = store.business(account, &"duka".parse().unwrap()).await.unwrap().unwrap();
     let epochs = take_all(&store).await;

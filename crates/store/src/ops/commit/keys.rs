@@ -56,8 +56,11 @@ async fn reserve(
     rows.sort_unstable_by_key(|(_, record)| key(record));
     let mut free = Vec::with_capacity(rows.len());
     for run in shapes::runs(&rows) {
-        let mut query =
-            values::insert("idempotency", KEY, run.iter().map(|(message, record)| rows::key(message, record)));
+        let mut query = values::insert(
+            "idempotency",
+            KEY,
+            run.iter().map(|(message, record)| rows::key(message, record)),
+        );
         query.push(" ON CONFLICT (account, key_hash) DO NOTHING RETURNING account, key_hash");
         let written: Vec<(i64, Vec<u8>)> =
             query.build_query_as().fetch_all(&mut *conn).await.map_err(failed)?;

@@ -126,7 +126,8 @@ pub(super) static STATEMENT: LazyLock<String> = LazyLock::new(|| {
             text = text.replace(&format!("{{{list}.{}}}", column.name), &array);
             arrays.push(array);
         }
-        let rows = format!("unnest({}) WITH ORDINALITY AS given ({}, place)", arrays.join(", "), names(columns));
+        let rows =
+            format!("unnest({}) WITH ORDINALITY AS given ({}, place)", arrays.join(", "), names(columns));
         text = text.replace(&format!("{{{list}}}"), &rows);
     }
     text

@@ -90,7 +90,9 @@ fn wanted_events(batch: &Batch) -> Vec<&NewEvent> {
     batch
         .events
         .iter()
-        .filter(|event| !event.with_transition || event.message.is_some_and(|message| moved.contains(&message)))
+        .filter(|event| {
+            !event.with_transition || event.message.is_some_and(|message| moved.contains(&message))
+        })
         .filter(|event| seen.insert(event.id))
         .collect()
 }
@@ -182,9 +184,11 @@ fn cursors(batch: &Batch) -> String {
         let known = furthest.entry(progress.endpoint.uuid()).or_insert(progress.cursor);
         *known = (*known).max(progress.cursor);
     }
-    json_of(furthest.into_iter().map(|(endpoint, cursor)| {
-        [Value::Id(Some(endpoint)), Value::Number(Some(cursor))]
-    }))
+    json_of(
+        furthest
+            .into_iter()
+            .map(|(endpoint, cursor)| [Value::Id(Some(endpoint)), Value::Number(Some(cursor))]),
+    )
 }
 
 fn json_of<'a, R>(rows: impl Iterator<Item = R>) -> String

@@ -75,7 +75,9 @@ fn make(shape: Shape) -> String {
         };
         let read: Vec<String> = LINE.iter().enumerate().map(read).collect();
         let (names, values) = (names(LINE), read.join(", "));
-        text += &["INSERT INTO timeline (", &names, ") SELECT ", &values, " FROM json_each(?) ORDER BY key;\n"].concat();
+        text +=
+            &["INSERT INTO timeline (", &names, ") SELECT ", &values, " FROM json_each(?) ORDER BY key;\n"]
+                .concat();
     }
     if cursors {
         text += ADVANCE;
