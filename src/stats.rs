@@ -31,10 +31,13 @@ pub async fn keep_counting(state: Data<AppState>) {
 
 async fn count(state: &AppState, source: Source, seen: &mut Seen) -> Result<(), StoreError> {
     let newest = state.store.newest(source).await?;
-    let until = if state.store.is_in_order(source) {
-        newest
-    } else {
-        settled(seen.entry(source as usize).or_default(), newest, state.clock.boottime())
+    let until = match source {
+        // Its position is when it was accepted: a moment later it may still be on its way to the database.
+        Source::Messages => newest.min(state.clock.now().minus(SETTLED).as_micros() / 1_000),
+        Source::Events | Source::Timeline if state.store.is_in_order(source) => newest,
+        Source::Events | Source::Timeline => {
+            settled(seen.entry(source as usize).or_default(), newest, state.clock.boottime())
+        }
     };
     let mut done = -1;
     loop {

@@ -83,12 +83,13 @@ const CONTACTS: usize = 30;
 const EVENTS: usize = 300;
 const POISONED: usize = 10;
 
-/// Short enough for a test, long enough for a busy machine.
-const TIMERS: [(&str, &str); 5] = [
+/// In the proportions of the real ones: an endpoint that is down is parked long before its events are given up.
+const TIMERS: [(&str, &str); 6] = [
     ("GATEWAY__ACTORS__DELIVERIES__RETRY_S", "1"),
     ("GATEWAY__ACTORS__DELIVERIES__GIVE_UP_AFTER_S", "4"),
     ("GATEWAY__ACTORS__DELIVERIES__FAILING_AFTER", "12"),
     ("GATEWAY__ACTORS__DELIVERIES__PROBE_S", "1"),
+    ("GATEWAY__ACTORS__DELIVERIES__PARK_AFTER_S", "1"),
     ("GATEWAY__ACTORS__DELIVERIES__PARKED_PROBE_S", "1"),
 ];
 
@@ -155,7 +156,7 @@ async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks
     assert!(while_down < EVENTS / 2, "a dead endpoint is not asked with every event: {while_down}");
     demo.kill_and_restart().await;
     everybody_writes(&demo, EVENTS / 2..EVENTS).await;
-    eventually("the other endpoint has heard everything", Duration::from_mins(1), || async {
+    eventually("the other endpoint has heard everything", Duration::from_secs(60), || async {
         let ids: BTreeSet<_> = other.taken().into_iter().map(|post| post.id).collect();
         if ids.len() == EVENTS { Ok(()) } else { Err(ids.len().to_string()) }
     })
@@ -171,11 +172,7 @@ async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks
     let taken = eventually("all but the poison is taken", Duration::from_secs(90), || async {
         let taken = application.taken();
         let ids: BTreeSet<_> = taken.iter().map(|post| &post.id).collect();
-        if ids.len() == EVENTS - POISONED { return Ok(taken); }
-        let l = all(&demo.api(), &format!("/v1/deliveries?endpoint_id={id}")).await;
-        let st = demo.api().get(&format!("/v1/endpoints/{id}")).await.expect(200);
-        let rows: Vec<String> = l.iter().filter(|r| r["status"] == "retrying").map(|r| format!("{} a{} next {}", r["id"], r["attempts"], r["next_at"])).collect();
-        Err(format!("{} {} posts {} rows {:#?}\nLOG {}", ids.len(), st, application.posts().len(), rows, demo.log().lines().rev().take(30).collect::<Vec<_>>().join("\n")))
+        if ids.len() == EVENTS - POISONED { Ok(taken) } else { Err(ids.len().to_string()) }
     })
     .await;
 

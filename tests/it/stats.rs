@@ -44,7 +44,7 @@ async fn stats(demo: &Demo, query: &str) -> Value {
 
 /// Over all groups: midnight may pass during the test.
 async fn counted(demo: &Demo, query: &str, expected: &Value) {
-    eventually("everything is counted", Duration::from_secs(30), || async {
+    eventually("everything is counted", Duration::from_secs(90), || async {
         let stats = stats(demo, query).await;
         let mut totals = serde_json::Map::new();
         for group in stats["data"].as_array().unwrap() {

@@ -102,6 +102,12 @@ impl Connection {
                 self.settle(entry, Happening::NotSentNotCounted { due: now }, "too_late", None, ctx);
                 return;
             }
+            // Not yet: it keeps its place and its tries.
+            Posted::Refused(Refusal::DailyCapReached { until }) => {
+                self.answered(false, ctx);
+                self.settle(entry, Happening::NotSentNotCounted { due: until }, "daily_cap_reached", None, ctx);
+                return;
+            }
             Posted::Refused(refusal) => {
                 self.answered(false, ctx);
                 self.finish(entry, Happening::Rejected, refusal.as_str(), None, ctx);

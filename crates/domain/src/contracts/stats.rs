@@ -69,7 +69,8 @@ impl Counter {
     }
 }
 
-/// Rows that are counted, each kind in the order of its positions.
+/// Rows that are counted, each kind in the order of its positions. That of a message is the millisecond in which it
+/// was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     Events = 0,
@@ -119,8 +120,8 @@ pub trait Stats {
     fn is_in_order(&self, source: Source) -> bool;
     /// The newest position of a source.
     async fn newest(&self, source: Source) -> Result<i64>;
-    /// Counts rows of `source` behind those counted before, up to and with `until`, at most `limit` positions.
-    /// Answers how far it came. However many nodes do so at once, every row is counted once.
+    /// Counts rows of `source` behind those counted before, up to and with `until`, about `limit` at most. Answers how
+    /// far it came. However many nodes do so at once, every row is counted once.
     async fn count(&self, source: Source, until: i64, limit: u32) -> Result<i64>;
     async fn stats(&self, query: &StatsQuery) -> Result<Vec<Count>>;
 }

@@ -20,8 +20,8 @@ use crate::shapes;
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
-/// Each takes the positions behind `$1` up to and with `$2`, and names what it counted by the words that stand in
-/// the rows. A report or a line whose message is not there any more is of an unknown kind.
+/// Each takes what lies behind `$1` up to and with `$2`, and names what it counted by the words that stand in the
+/// rows. A report or a line whose message is not there any more is of an unknown kind.
 const EVENTS: &str = "
 SELECT e.account, e.business, e.connection, e.occurred_at - e.occurred_at % $3 AS hour, COALESCE(o.kind, '') AS kind,
        e.event_type AS of_type, e.status AS word, CAST(NULL AS TEXT) AS reason, COUNT(*) AS total
@@ -31,7 +31,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7";
 const MESSAGES: &str = "
 SELECT account, business, connection, accepted_at - accepted_at % $3 AS hour, kind, CAST(NULL AS BIGINT) AS of_type, 'accepted' AS word,
        CAST(NULL AS TEXT) AS reason, COUNT(*) AS total
-FROM outbox WHERE seq > $1 AND seq <= $2
+FROM outbox WHERE id >= $1 AND id < $2
 GROUP BY 1, 2, 3, 4, 5";
 const TIMELINE: &str = "
 SELECT o.account, o.business, o.connection, t.at - t.at % $3 AS hour, o.kind, CAST(NULL AS BIGINT) AS of_type, t.status AS word,
@@ -91,12 +91,13 @@ fn of_line(status: &str, reason: Option<&str>) -> Option<Counter> {
     }
 }
 
-const fn statement(source: Source) -> (&'static str, &'static str) {
-    match source {
-        Source::Events => (EVENTS, "SELECT MAX(seq) FROM events"),
-        Source::Messages => (MESSAGES, "SELECT MAX(seq) FROM outbox"),
-        Source::Timeline => (TIMELINE, "SELECT MAX(seq) FROM timeline"),
-    }
+/// The first id of a millisecond. Messages are found by their ids, which have an index anyway.
+fn first_id(millisecond: i64) -> Uuid {
+    Uuid::from_u128(u128::from(millisecond.unsigned_abs()) << 80)
+}
+
+fn millisecond_of(id: Uuid) -> i64 {
+    i64::try_from(id.as_u128() >> 80).unwrap_or(i64::MAX)
 }
 
 /// One row of the table, without its total.
@@ -126,8 +127,20 @@ impl Stats for Database {
     }
 
     async fn newest(&self, source: Source) -> Result<i64> {
+        let statement = match source {
+            Source::Messages => {
+                let newest: Option<(Uuid,)> =
+                    sqlx::query_as("SELECT id FROM outbox ORDER BY id DESC LIMIT 1")
+                        .fetch_optional(&self.read)
+                        .await
+                        .map_err(failed)?;
+                return Ok(newest.map_or(0, |(id,)| millisecond_of(id)));
+            }
+            Source::Events => "SELECT MAX(seq) FROM events",
+            Source::Timeline => "SELECT MAX(seq) FROM timeline",
+        };
         let (newest,): (Option<i64>,) =
-            sqlx::query_as(statement(source).1).fetch_one(&self.read).await.map_err(failed)?;
+            sqlx::query_as(statement).fetch_one(&self.read).await.map_err(failed)?;
         Ok(newest.unwrap_or(0))
     }
 
@@ -137,18 +150,15 @@ impl Stats for Database {
             .fetch_one(&self.write)
             .await
             .map_err(failed)?;
-        let until = until.min(from.saturating_add(i64::from(limit)));
         if until <= from {
             return Ok(from);
         }
         // Outside the transaction: what is counted was committed, and does not change.
-        let rows: Vec<CountedRow> = sqlx::query_as(statement(source).0)
-            .bind(from)
-            .bind(until)
-            .bind(HOUR)
-            .fetch_all(&self.read)
-            .await
-            .map_err(failed)?;
+        let (until, rows) = match source {
+            Source::Messages => self.messages_between(from, until, limit).await?,
+            Source::Events => self.rows_between(EVENTS, from, until, limit).await?,
+            Source::Timeline => self.rows_between(TIMELINE, from, until, limit).await?,
+        };
         let mut totals: BTreeMap<Place, i64> = BTreeMap::new();
         for row in rows {
             let Some(counter) = row.counter(source) else { continue };
@@ -211,6 +221,41 @@ impl Stats for Database {
                 })
             })
             .collect()
+    }
+}
+
+impl Database {
+    async fn rows_between(
+        &self,
+        statement: &'static str,
+        from: i64,
+        until: i64,
+        limit: u32,
+    ) -> Result<(i64, Vec<CountedRow>)> {
+        let until = until.min(from.saturating_add(i64::from(limit)));
+        let rows = sqlx::query_as(statement).bind(from).bind(until).bind(HOUR).fetch_all(&self.read).await;
+        Ok((until, rows.map_err(failed)?))
+    }
+
+    /// Whole milliseconds, so that none is counted in part.
+    async fn messages_between(&self, from: i64, until: i64, limit: u32) -> Result<(i64, Vec<CountedRow>)> {
+        let enough: Option<(Uuid,)> =
+            sqlx::query_as("SELECT id FROM outbox WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 1 OFFSET $3")
+                .bind(first_id(from + 1))
+                .bind(first_id(until + 1))
+                .bind(i64::from(limit))
+                .fetch_optional(&self.read)
+                .await
+                .map_err(failed)?;
+        let until = enough.map_or(until, |(id,)| millisecond_of(id));
+        let rows = sqlx::query_as(MESSAGES)
+            .bind(first_id(from + 1))
+            .bind(first_id(until + 1))
+            .bind(HOUR)
+            .fetch_all(&self.read)
+            .await
+            .map_err(failed)?;
+        Ok((until, rows))
     }
 }
 

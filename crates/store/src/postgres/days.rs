@@ -83,7 +83,9 @@ async fn make(pool: &PgPool, table: &str, from: i64, to: i64) -> Result<()> {
         .map_err(failed)?;
     for statement in [
         format!("CREATE TABLE {table}_{date} (LIKE {table} INCLUDING DEFAULTS INCLUDING STORAGE)"),
-        format!("ALTER TABLE {table} ATTACH PARTITION {table}_{date} FOR VALUES FROM ('{first}') TO ('{end}')"),
+        format!(
+            "ALTER TABLE {table} ATTACH PARTITION {table}_{date} FOR VALUES FROM ('{first}') TO ('{end}')"
+        ),
     ] {
         run(connection, statement).await?;
     }

@@ -5,10 +5,12 @@ use domain::contracts::stats::{Count, Counter, GroupBy, Source, StatsQuery};
 use domain::contracts::store::{NewMessage, Transition};
 use domain::delivery_status::DeliveryStatus;
 use domain::event::{EventType, NewEvent};
+use domain::ids::MessageId;
 use domain::message::{MessageStatus, TimelineEntry};
 use domain::outbox::OutboxState;
+use uuid::Uuid;
 
-use crate::support::{Fixture, Shared, at, business, claims, events, messages};
+use crate::support::{Fixture, Shared, at, business, claims, events, messages, unique};
 
 claims! {
     rows_are_counted_once_in_the_hour_in_which_they_happened
@@ -49,7 +51,9 @@ fn totals(counts: &[Count]) -> Vec<(&'static str, u64)> {
 
 /// Two texts and a template that went through everything.
 async fn live(fixture: &Fixture) {
-    let text = |seconds| NewMessage { accepted_at: at(MIDNIGHT + seconds), ..fixture.message() };
+    // A message's id begins with a millisecond, here one of its own for each.
+    let id = || MessageId::from_uuid(Uuid::from_u128((1_790_000_000_000 + u128::from(unique())) << 80));
+    let text = |seconds| NewMessage { id: id(), accepted_at: at(MIDNIGHT + seconds), ..fixture.message() };
     let template = NewMessage { kind: "template".to_owned(), ..text(HOUR + 10) };
     let accepted = [text(10), text(20), template];
     fixture.commit(&messages(&accepted)).await;
