@@ -27,7 +27,7 @@ const MOST_WAITING: usize = 20_000;
 /// Rows of one kind in one transaction.
 const MOST_AT_ONCE: usize = 512;
 /// When the oldest row has waited for so long, the database does not keep up.
-const TOO_OLD: Duration = Duration::from_millis(100);
+const TOO_OLD: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WriteError {

@@ -87,8 +87,6 @@ pub struct ManyBusinesses {
 #[derive(Debug, Args)]
 pub struct Connections {
     #[command(flatten)]
-    pub load: Load,
-    #[command(flatten)]
     pub gateway: Gateway,
     #[command(flatten)]
     pub seed: Seed,
@@ -98,10 +96,13 @@ pub struct Connections {
     /// Connections of the installation, all cold at first and then all active.
     #[arg(long = "connections", default_value_t = 20_000, value_parser = value_parser!(u32).range(1_000..=1_000_000))]
     pub count: u32,
+    /// HTTP connections that send.
+    #[arg(long, default_value_t = 16, value_parser = value_parser!(u32).range(1..=1024))]
+    pub workers: u32,
     /// Before memory at rest is looked at.
     #[arg(long, default_value_t = 15, value_parser = value_parser!(u32).range(1..=300))]
     pub rest_seconds: u32,
-    /// After so long without work a connection leaves memory; longer than the load takes.
-    #[arg(long, default_value_t = 120, value_parser = value_parser!(u32).range(10..=600))]
+    /// After so long without work a connection leaves memory; longer than it takes to write from all of them.
+    #[arg(long, default_value_t = 180, value_parser = value_parser!(u32).range(10..=600))]
     pub idle_seconds: u32,
 }

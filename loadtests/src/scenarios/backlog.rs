@@ -11,7 +11,6 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::endpoint::Endpoint;
 use super::memory;
-use super::steady_send::EVENTS_EACH;
 use super::texts::{People, Texts};
 use crate::api::{Api, ON_ITS_WAY};
 use crate::drive::Answers;
@@ -114,7 +113,7 @@ async fn measure(options: &Backlog, target: &mut Target, endpoint: &Endpoint) ->
     let watch = Watch::start(&target.processes)?;
     let texts = Arc::new(Texts::new(target, &target.numbers, people));
     let before = fill(target.address, filling(options.before), texts).await;
-    finish(endpoint, &before.ids).await?;
+    endpoint.hear_all_of(&before.ids, PATIENCE).await?;
     let sending_without = watch.usage(before.requests_taken())?["gateway"].resident_mb_peak;
     let rested_without = at_rest(target, rest).await?;
     report::tell(&format!("without: {sending_without:.1} MB at most, {rested_without:.1} MB at rest"));
@@ -181,20 +180,6 @@ fn ratios(memory: &Memory) -> Ratios {
         at_rest: of(memory.rested_with, memory.rested_without),
         after_a_start: of(memory.started_with, memory.started_without),
         while_sending: of(memory.draining, memory.sending_without),
-    }
-}
-
-/// Until every event of these has come.
-async fn finish(endpoint: &Endpoint, ids: &[String]) -> Result<()> {
-    let began = Instant::now();
-    loop {
-        let heard = endpoint.receiver.inbox.heard(ids);
-        let missing: u64 = heard.iter().map(|heard| u64::from(heard.missing().min(EVENTS_EACH))).sum();
-        if missing == 0 {
-            return Ok(());
-        }
-        ensure!(began.elapsed() < PATIENCE, "{missing} events are missing before there is a backlog");
-        sleep(Duration::from_millis(200)).await;
     }
 }
 

@@ -9,15 +9,18 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use super::endpoint::Endpoint;
 use super::memory;
-use super::run::Driver;
-use super::steady_send::EVENTS_EACH;
 use super::texts::{People, Texts};
-use crate::options::{Connections, Gateway, Load};
-use crate::report::{self, Run, ratio};
+use crate::drive::Answers;
+use crate::fill::{Filling, fill};
+use crate::options::{Connections, Gateway};
+use crate::report::{self, ratio};
 use crate::target::{IDLE_AFTER, Number, Seeding, Target};
 
-/// Businesses of the installation that is compared with, and numbers that are hot before any other is.
-const FEW: u32 = 25;
+/// Businesses of the installation that is compared with, and numbers that are hot before any other is: so many that
+/// what the platform lets each send does not hold them up.
+const FEW: u32 = 100;
+/// For writing from all of them.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// After its time a connection leaves memory at the next look, and the allocator gives back a little later.
 const COOLING: Duration = Duration::from_secs(30);
 
@@ -25,10 +28,10 @@ const COOLING: Duration = Duration::from_secs(30);
 struct Measured {
     /// Resident memory of the gateway in MB.
     resident_mb: Memory,
-    /// What one connection more took of it.
+    /// What one connection more took of it, in KB.
     kb_each: Each,
-    /// The run in which every connection sent its first message.
-    touched: Run,
+    /// The first message of every connection.
+    touched: Answers,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,11 +52,6 @@ struct Each {
 }
 
 pub async fn run(options: &Connections) -> Result<bool> {
-    let took = options.count.div_ceil(options.load.rate);
-    ensure!(
-        took + 2 * options.rest_seconds < options.idle_seconds,
-        "at this rate the first connections would be cold before the last is active: raise --rate or --idle-seconds"
-    );
     let chosen = [(IDLE_AFTER, options.idle_seconds.to_string())];
     let rest = Duration::from_secs(u64::from(options.rest_seconds));
     let few = Target::seeded(&options.gateway, Seeding { with: &options.seed, count: FEW }, &chosen).await?;
@@ -69,24 +67,17 @@ pub async fn run(options: &Connections) -> Result<bool> {
     endpoint.remove(&target.gateway).await?;
     let target = target.stop().await;
     let measured = measured?;
-    let Measured { kb_each: each, touched, .. } = &measured;
-    report::tell(&format!(
-        "{}\n  KB each: cold {:.2}, active {:.2}, cold again {:.2}",
-        report::in_words(touched),
-        each.cold,
-        each.active,
-        each.cold_again
-    ));
-    let clean = touched.faults.is_clean();
+    report::tell(&in_words(&measured));
     report::print_json(&json!({
-        "scenario": "connections", "clean": clean, "target": target, "machine": report::machine(),
+        "scenario": "connections", "clean": true, "target": target, "machine": report::machine(),
         "options": {
-            "load": options.load, "connections": options.count, "compared_with": FEW,
-            "idle_seconds": options.idle_seconds, "settings": options.gateway.setting,
+            "connections": options.count, "compared_with": FEW, "workers": options.workers,
+            "rest_seconds": options.rest_seconds, "idle_seconds": options.idle_seconds,
+            "settings": options.gateway.setting,
         },
         "measured": measured,
     }))?;
-    Ok(clean)
+    Ok(true)
 }
 
 async fn measure(
@@ -99,25 +90,29 @@ async fn measure(
     let gateway = target.process("gateway")?;
     let many_at_rest = memory::at_rest(gateway, rest).await?;
     let (hot, cold) = target.numbers.split_at(FEW as usize);
-    // As many messages as there are connections to touch, so that everything but the connections is warm.
-    let seconds = (options.count - FEW).div_ceil(options.load.rate);
-    let load = Load { closed: false, seconds, ..options.load.clone() };
-    let driver = Driver {
-        address: target.address,
-        load: &load,
-        weight: 1,
-        events_each: EVENTS_EACH,
-        processes: &target.processes,
-        receiver: Some(&endpoint.receiver),
+    let write = async |numbers: &[Number]| {
+        let people = People { first: 0, count: options.count };
+        let texts = Arc::new(Texts::new(target, numbers, people));
+        let count = cold.len() as u64;
+        let written =
+            fill(target.address, Filling { count, workers: options.workers, at_most: PATIENCE }, texts).await;
+        ensure!(written.ids.len() == cold.len(), "not all was accepted: {:?}", written.answers());
+        endpoint.hear_all_of(&written.ids, PATIENCE).await?;
+        Ok(written.answers())
     };
-    let texts =
-        |numbers: &[Number]| Arc::new(Texts::new(target, numbers, People { first: 0, count: options.count }));
-    driver.measure(texts(hot)).await?;
+    // As many messages as there are connections to touch, so that everything but the connections is warm.
+    write(hot).await?;
     let before = memory::at_rest(gateway, rest).await?;
-    let touched = driver.measure(texts(cold)).await?;
+    let began = Instant::now();
+    let touched = write(cold).await?;
     let last_touched = Instant::now();
     let all_active = memory::at_rest(gateway, rest).await?;
-    sleep_until(last_touched + Duration::from_secs(u64::from(options.idle_seconds)) + COOLING).await;
+    let idle = Duration::from_secs(u64::from(options.idle_seconds));
+    ensure!(
+        began.elapsed() < idle,
+        "the first connections were cold again before the last was active: raise --idle-seconds"
+    );
+    sleep_until(last_touched + idle + COOLING).await;
     let all_cold_again = memory::at_rest(gateway, rest).await?;
     let mb = |kb| ratio(kb, 1024);
     Ok(Measured {
@@ -133,8 +128,28 @@ async fn measure(
             active: each(all_active, before, cold.len()),
             cold_again: each(all_cold_again, before, cold.len()),
         },
-        touched: touched.run,
+        touched,
     })
+}
+
+fn in_words(measured: &Measured) -> String {
+    let Measured { resident_mb: mb, kb_each: each, touched } = measured;
+    format!(
+        "  first messages {} in {:.1} s; answered p50 {:.1} ms, p99 {:.1} ms\n  MB: few {:.1}, many {:.1}; before {:.1}, \
+         all active {:.1}, all cold again {:.1}\n  KB each: cold {:.2}, active {:.2}, cold again {:.2}",
+        touched.taken,
+        touched.seconds,
+        touched.latency.p50_ms,
+        touched.latency.p99_ms,
+        mb.few_at_rest,
+        mb.many_at_rest,
+        mb.before,
+        mb.all_active,
+        mb.all_cold_again,
+        each.cold,
+        each.active,
+        each.cold_again
+    )
 }
 
 /// What one of so many takes of the difference; less than nothing, where nothing is to be seen.
