@@ -39,6 +39,7 @@ const WISHES: &str = r#"
 [actors]
 ambiguous_settle_s = 5
 ambiguous_limit_s = 20
+app_trouble_grace_s = 1
 service_window = false
 
 [endpoints]

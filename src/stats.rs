@@ -12,7 +12,7 @@ use crate::http::state::AppState;
 const EVERY: Duration = Duration::from_secs(5);
 const ROWS_AT_ONCE: u32 = 5_000;
 /// Where positions may become visible out of order, what was the newest so long ago has everything before it.
-const SETTLED: Duration = Duration::from_mins(1);
+const SETTLED: Duration = Duration::from_secs(30);
 
 /// The newest position that was seen of a source, and when: boot time.
 type Seen = HashMap<usize, Vec<(Duration, i64)>>;
@@ -64,14 +64,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_position_is_counted_when_it_was_seen_a_minute_ago() {
+    fn a_position_is_counted_when_it_was_seen_half_a_minute_ago() {
         let mut sightings = Vec::new();
         let mut at = |seconds, newest| settled(&mut sightings, newest, Duration::from_secs(seconds));
         assert_eq!(at(0, 10), 0);
-        assert_eq!(at(30, 20), 0);
-        assert_eq!(at(59, 30), 0);
-        assert_eq!(at(60, 40), 10);
-        assert_eq!(at(95, 50), 20);
+        assert_eq!(at(15, 20), 0);
+        assert_eq!(at(29, 30), 0);
+        assert_eq!(at(30, 40), 10);
+        assert_eq!(at(47, 50), 20);
         assert_eq!(at(300, 60), 50);
         assert!(sightings.len() <= 3);
     }

@@ -176,7 +176,7 @@ impl Gateway {
                 Ok(slot) => slot,
                 Err(NoSlot::Full) => return Err(AcceptError::Overloaded { retry_after: A_MOMENT }),
                 Err(NoSlot::Leaving) => {
-                    self.registry.remove(id);
+                    self.registry.remove_this(id, &running.address);
                     continue;
                 }
             };

@@ -54,6 +54,7 @@ pub(crate) async fn run(plan: Plan, mutant: Option<Mutant>) -> Checked {
     let history = trouble(&world, &mut gateways, slack).await;
     let log = std::fs::read(world.folder().join("gateway.log")).unwrap_or_default();
     world.receiver.stop().await;
+    world.database.stop().await;
     world.sandbox.stop().await;
     let violations = checker::check(&history);
     Checked { tally: tally(&history), violations, history, log }

@@ -156,7 +156,7 @@ async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks
     assert!(while_down < EVENTS / 2, "a dead endpoint is not asked with every event: {while_down}");
     demo.kill_and_restart().await;
     everybody_writes(&demo, EVENTS / 2..EVENTS).await;
-    eventually("the other endpoint has heard everything", Duration::from_secs(60), || async {
+    eventually("the other endpoint has heard everything", Duration::from_mins(1), || async {
         let ids: BTreeSet<_> = other.taken().into_iter().map(|post| post.id).collect();
         if ids.len() == EVENTS { Ok(()) } else { Err(ids.len().to_string()) }
     })
@@ -165,9 +165,12 @@ async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks
     assert_ne!(state["state"], "active", "{state}");
     assert!(application.taken().is_empty());
 
-    application.answers(|post| match is_poison(post) {
-        true => Reply { status: 500, body: "this one breaks me", ..Reply::default() },
-        false => 200.into(),
+    application.answers(|post| {
+        if is_poison(post) {
+            Reply { status: 500, body: "this one breaks me", ..Reply::default() }
+        } else {
+            200.into()
+        }
     });
     let taken = eventually("all but the poison is taken", Duration::from_secs(90), || async {
         let taken = application.taken();

@@ -49,7 +49,8 @@ async fn a_suspended_number_says_why_and_what_to_do_and_goes_on_when_it_is_told_
     let demo = Demo::start().await;
     let (api, path) = (demo.api(), format!("/v1/connections/{}", demo.ready.connection_id));
     // The account cannot pay.
-    let declined = json!({ "match": { "path": "messages" }, "times": 1, "do": { "error": { "code": 131_042 } } });
+    let declined =
+        json!({ "match": { "path": "messages" }, "times": 1, "do": { "error": { "code": 131_042 } } });
     demo.sandbox().put("/control/faults", &json!({ "rules": [declined] })).await;
     let message = text_message(&demo.ready.business_id, "+255712345678", "hello");
     let id = api.post("/v1/messages", &message).await.expect(202)["id"].as_str().unwrap().to_owned();

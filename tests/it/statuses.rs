@@ -191,7 +191,11 @@ async fn what_another_number_says_about_a_message_counts_for_nothing() {
     assert_eq!(heard.await.new, 2);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(shown(&tree, id).await, MessageStatus::Ambiguous);
-    let theirs = tree.store.events_after(tree.account(), &domain::contracts::store::EventFilter::default(), 0, 100).await.unwrap();
+    let theirs = tree
+        .store
+        .events_after(tree.account(), &domain::contracts::store::EventFilter::default(), 0, 100)
+        .await
+        .unwrap();
     let theirs: Vec<_> = theirs.iter().filter(|event| event.connection == Some(elsewhere.id)).collect();
     assert!(theirs.iter().all(|event| event.client_ref.is_none()));
 }

@@ -234,6 +234,8 @@ impl Connection {
             self.settle_down(ctx);
             return;
         }
+        // Should an answer to an application have got lost, it is asked for again; whoever waits already keeps its place.
+        self.applied = [false; 4];
         self.wait_out(now, ctx);
         self.expire(now, ctx);
         self.review(ctx);

@@ -105,7 +105,13 @@ impl Connection {
             // Not yet: it keeps its place and its tries.
             Posted::Refused(Refusal::DailyCapReached { until }) => {
                 self.answered(false, ctx);
-                self.settle(entry, Happening::NotSentNotCounted { due: until }, "daily_cap_reached", None, ctx);
+                self.settle(
+                    entry,
+                    Happening::NotSentNotCounted { due: until },
+                    "daily_cap_reached",
+                    None,
+                    ctx,
+                );
                 return;
             }
             Posted::Refused(refusal) => {

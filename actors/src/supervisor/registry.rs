@@ -99,6 +99,14 @@ impl Registry {
         crate::metrics::connections(self.len());
     }
 
+    /// Takes this one out, unless another was put in its place meanwhile.
+    pub(crate) fn remove_this(&self, id: ConnectionId, address: &Addr<Connection>) {
+        let mut running = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if running.get(&id).is_some_and(|present| present.address == *address) {
+            running.remove(&id);
+        }
+    }
+
     pub(crate) fn all(&self) -> Vec<(ConnectionId, Running)> {
         let running = self.0.read().unwrap_or_else(PoisonError::into_inner);
         running.iter().map(|(id, running)| (*id, running.clone())).collect()

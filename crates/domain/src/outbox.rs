@@ -220,7 +220,8 @@ pub struct Evidence {
     /// The provider reported some status for this very message.
     pub reported: Option<DeliveryStatus>,
     /// Time, by the provider's clock, of the latest status of any message of the same number.
-    /// Later than the claim, and than the moment we began to listen, it proves that reports do flow.
+    /// Later than the claim, and than the moment we began to listen, it proves that reports do flow. Absent as long as
+    /// the platform was not asked whether it still sends them to us.
     pub watermark: Option<Timestamp>,
     /// Since when this process hears reports. What the provider could not deliver while nobody listened comes
     /// late and in no order, so silence from before proves nothing.

@@ -55,6 +55,13 @@ impl Server {
         }
     }
 
+    /// At the end of a run. A server that were killed would leave its shared memory behind.
+    pub(crate) async fn stop(&self) {
+        if let Self::Postgres(server) = self {
+            drop_everything(&mut *server.server.lock().await).await;
+        }
+    }
+
     /// In whole megabytes that are full. A limit of so many leaves no more room than what is free in the file.
     pub(crate) fn size_mb(&self) -> u64 {
         let Self::Sqlite { file } = self else { return 0 };
@@ -103,10 +110,7 @@ impl Postgres {
     /// As after a crash: every connection is dropped, nothing is finished. It serves again when this returns.
     pub(crate) async fn restart_at_once(&self) {
         let mut server = self.server.lock().await;
-        let id = server.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("the server runs");
-        // What `pg_ctl stop -m immediate` sends.
-        kill_process(id, Signal::QUIT).expect("the server can be told");
-        server.wait().await.expect("the server ends");
+        drop_everything(&mut server).await;
         for _ in 0..STARTS {
             if let Some(again) = self.place.serve().await {
                 *server = again;
@@ -115,6 +119,13 @@ impl Postgres {
         }
         panic!("PostgreSQL does not come back:\n{}", self.place.log())
     }
+}
+
+async fn drop_everything(server: &mut Child) {
+    let id = server.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).expect("the server runs");
+    // What `pg_ctl stop -m immediate` sends.
+    kill_process(id, Signal::QUIT).expect("the server can be told");
+    server.wait().await.expect("the server ends");
 }
 
 impl Place {
