@@ -152,16 +152,17 @@ impl Connection {
         // In memory at once, so that nobody else takes it; posted only once the store has it.
         self.halt.posts();
         self.lanes.moved(entry.lane, entry.id, claimed);
+        let waited = entry;
         let entry = Entry { state: claimed, ..entry };
         let written = self.services.writer.write(Batch { transitions: vec![transition], ..Batch::default() });
         ctx.spawn(written.into_actor(self).map(move |written, this, ctx| match applied(&written) {
             Some(true) => {
-                this.tally.moved(OutboxState::NEW, claimed, entry.expires_at);
+                this.tally.moved(waited.state, claimed, entry.expires_at);
                 this.post(&entry, claim, None, permit, ctx);
             }
             Some(false) => {
                 this.halt.gives_up();
-                this.reread(entry, ctx);
+                this.reread(waited, ctx);
             }
             None => this.start_over(ctx),
         }));
