@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::support::api::Api;
 use crate::support::demo::Demo;
 use crate::support::endpoint::Endpoint;
-use crate::support::eventually;
 use crate::support::receiver::{Post, Receiver, Reply};
+use crate::support::{eventually, postgres};
 
 async fn heard(endpoint: &Endpoint, count: usize) -> BTreeSet<String> {
     eventually(&format!("{count} events are heard"), Duration::from_secs(30), || async {
@@ -139,11 +139,21 @@ fn once(posts: &[Post]) -> BTreeMap<String, Vec<String>> {
     order
 }
 
+#[actix_rt::test]
+async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks_nobody_on_sqlite() {
+    a18(Demo::start_with(&TIMERS).await).await;
+}
+
+#[actix_rt::test]
+async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks_nobody_on_postgres() {
+    let Some(url) = postgres::fresh_database().await else { return };
+    let settings: Vec<_> = TIMERS.into_iter().chain([("GATEWAY__STORE__URL", url.as_str())]).collect();
+    a18(Demo::start_with(&settings).await).await;
+}
+
 /// Scenario A18, scaled: the application is down while some hundred events happen, ten of which it will never take;
 /// the gateway is killed and started again; the application returns.
-#[actix_rt::test]
-async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks_nobody() {
-    let mut demo = Demo::start_with(&TIMERS).await;
+async fn a18(mut demo: Demo) {
     let down = |_: &Post| Reply { status: 503, body: "down for maintenance", ..Reply::default() };
     let (application, other) = (Receiver::start(down), Receiver::start(|_| 200.into()));
     let endpoint = json!({ "url": application.url, "events": ["message.received"], "ordered": true });

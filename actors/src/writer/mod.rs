@@ -26,8 +26,12 @@ use share::{Part, is_urgent};
 const MOST_WAITING: usize = 20_000;
 /// Rows of one kind in one transaction.
 const MOST_AT_ONCE: usize = 512;
-/// When the oldest row has waited for so long, the database does not keep up.
-const TOO_OLD: Duration = Duration::from_secs(1);
+/// More than the next two commits take is a queue. When its oldest row has waited for so long, the database does not
+/// keep up.
+const A_QUEUE: usize = 2 * MOST_AT_ONCE;
+const OLD_IN_A_QUEUE: Duration = Duration::from_millis(100);
+/// The same for fewer rows, which a disk that stalls holds up as well.
+const OLD: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WriteError {
@@ -76,6 +80,14 @@ impl Backlog {
         self.since.store(since.map_or(0, micros), Ordering::Relaxed);
     }
 
+    fn has_room(&self, now: Duration) -> bool {
+        match self.rows.load(Ordering::Relaxed) {
+            ..A_QUEUE => self.age(now) < OLD,
+            A_QUEUE..MOST_WAITING => self.age(now) < OLD_IN_A_QUEUE,
+            _ => false,
+        }
+    }
+
     fn age(&self, now: Duration) -> Duration {
         match self.since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -92,8 +104,7 @@ fn micros(time: Duration) -> u64 {
 impl WriterHandle {
     /// Whether another message may be accepted.
     pub fn has_room(&self) -> bool {
-        self.backlog.rows.load(Ordering::Relaxed) < MOST_WAITING
-            && self.backlog.age(self.clock.boottime()) < TOO_OLD
+        self.backlog.has_room(self.clock.boottime())
     }
 
     /// Hands over at once, in the order of the calls; the answer comes when everything is durable, its rows in
@@ -188,7 +199,10 @@ impl Writer {
         let epochs = self.epochs(&batch);
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock));
         metrics::batch(share::rows(&batch));
-        let commit = async move { commit::commit(&*store, &*clock, &epochs, batch, shares).await };
+        let commit = async move {
+            let attempt = async |batch: &Batch| store.commit(&epochs, batch).await;
+            commit::commit(attempt, &*clock, batch, shares).await;
+        };
         ctx.spawn(commit.into_actor(self).map(move |(), this, ctx| {
             let ended = this.clock.boottime();
             this.last = Last { ended, took: ended.saturating_sub(now) };
@@ -279,5 +293,29 @@ impl Handler<Drain> for Writer {
         Box::pin(async move {
             let _ = done.await;
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_until_what_waits_is_old_or_very_much() {
+        let begun = Duration::from_secs(9);
+        let later = begun + OLD_IN_A_QUEUE;
+        let backlog = Backlog::default();
+        backlog.add(A_QUEUE - 1, begun);
+        assert!(backlog.has_room(later), "one slow commit is no queue");
+        assert!(!backlog.has_room(begun + OLD));
+        backlog.add(1, later);
+        assert!(!backlog.has_room(later));
+        backlog.oldest_is(Some(later));
+        assert!(backlog.has_room(later), "the old ones are written");
+        backlog.add(MOST_WAITING, later);
+        assert!(!backlog.has_room(later));
+        backlog.remove(MOST_WAITING + A_QUEUE);
+        backlog.oldest_is(None);
+        assert!(backlog.has_room(later + OLD));
     }
 }
