@@ -38,7 +38,7 @@ use crate::telemetry;
 use crate::url_guard::UrlGuard;
 
 /// Idempotency records are kept for longer than the 72 hours that are promised.
-const RECORDS_KEPT_FOR: Duration = Duration::from_hours(96);
+pub const RECORDS_KEPT_FOR: Duration = Duration::from_hours(96);
 const TIDY_EVERY: Duration = Duration::from_mins(10);
 const RECORDS_AT_ONCE: u32 = 1_000;
 /// How long before its end a version of the Graph API is warned about.

@@ -8,6 +8,7 @@ use domain::contracts::retention::{EVENTS_KEPT_AT_LEAST, Kept};
 use domain::contracts::store::StoreError;
 use serde::Deserialize;
 
+use crate::app::RECORDS_KEPT_FOR;
 use crate::http::state::AppState;
 
 const EVERY: Duration = Duration::from_mins(10);
@@ -35,6 +36,9 @@ impl Config {
         }
         if self.messages_days < self.bodies_days {
             wrong.push(("messages_days", "must not be less than retention.bodies_days"));
+        } else if DAY * self.messages_days < RECORDS_KEPT_FOR {
+            let message = "must be at least 4: an idempotency key names its message for so long";
+            wrong.push(("messages_days", message));
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     }

@@ -1,6 +1,7 @@
 //! News from providers: whose it is, what it tells, and its row. Committed before the provider hears 200.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::clock::Timestamp;
 use domain::connection::{Connection, ProviderName};
@@ -22,13 +23,16 @@ use crate::templates::Gathered;
 use crate::unechoed::Matched;
 use crate::writer::WriteError;
 
+/// So far a provider's clock may be ahead of ours.
+const AHEAD_AT_MOST: Duration = Duration::from_hours(24);
+
 /// What became of the pieces of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ingested {
     pub new: u64,
     /// Heard before.
     pub known: u64,
-    /// About a number or account that is not ours, or of too long ago.
+    /// About a number or account that is not ours, or of too long ago, or of a time to come.
     pub quarantined: u64,
 }
 
@@ -68,9 +72,10 @@ pub(crate) async fn ingest(
     let mut opened: Vec<OpenedEvent> = Vec::new();
     for update in updates {
         let owners = services.directory.subject(&update.subject).await.map_err(IngestError::Store)?;
-        if let Some(why) = no_place(&owners, &update, now) {
+        if let Some(why) = no_place(!owners.is_empty(), update.at, now) {
             tracing::warn!(%provider, "{why}");
-            batch.quarantine.push(quarantine(services, provider, update, now).await?);
+            let owner = owners.first().map_or(BusinessKey::INSTALLATION, |owner| owner.business);
+            batch.quarantine.push(quarantine(services, provider, owner, update, now).await?);
             continue;
         }
         templates.gather(&owners, &update);
@@ -105,13 +110,17 @@ pub(crate) async fn ingest(
     Ok(Ingested { new, known, quarantined })
 }
 
-/// Why news is set aside. Nobody can tell whether what is older than the events that are kept was heard before.
-fn no_place(owners: &[Arc<Connection>], update: &Update, now: Timestamp) -> Option<&'static str> {
-    if owners.is_empty() {
+/// Why news is set aside. Nobody can tell whether what is older than the events that are kept was heard before. What
+/// is far ahead would be the newest event for as long as that: nothing behind it would ever be old enough to go, and
+/// as the latest status of its number it would prove that every message of that time was lost.
+fn no_place(is_ours: bool, told_at: Timestamp, now: Timestamp) -> Option<&'static str> {
+    if !is_ours {
         return Some("a webhook names a number or account that is not connected here");
     }
-    (now.since(update.at) > EVENTS_KEPT_AT_LEAST)
-        .then_some("a webhook tells of what is too long ago to be new")
+    if now.since(told_at) > EVENTS_KEPT_AT_LEAST {
+        return Some("a webhook tells of what is too long ago to be new");
+    }
+    (told_at.since(now) > AHEAD_AT_MOST).then_some("a webhook tells of what has not happened yet")
 }
 
 /// Who hears of a piece of news: a number has one owner, an account may be shared by several businesses, and each of
@@ -157,6 +166,7 @@ async fn seal(
 async fn quarantine(
     services: &Services,
     provider: ProviderName,
+    owner: BusinessKey,
     update: Update,
     received_at: Timestamp,
 ) -> Result<Quarantined, SealError> {
@@ -168,9 +178,36 @@ async fn quarantine(
         Content::Other { value, .. } => value,
     }
     .to_string();
-    let body = services
-        .keychain
-        .seal(BusinessKey::INSTALLATION, id, column::QUARANTINE_BODY, text.as_bytes())
-        .await?;
+    let body = services.keychain.seal(owner, id, column::QUARANTINE_BODY, text.as_bytes()).await?;
     Ok(Quarantined { id, provider, subject, received_at, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn news_of_a_number_that_is_not_ours_has_no_place() {
+        assert!(no_place(false, NOW, NOW).unwrap().contains("not connected here"));
+        assert_eq!(no_place(true, NOW, NOW), None);
+    }
+
+    #[test]
+    fn news_that_is_older_than_the_events_that_are_kept_has_no_place() {
+        let oldest = NOW.minus(EVENTS_KEPT_AT_LEAST);
+        assert_eq!(no_place(true, oldest, NOW), None);
+        assert!(no_place(true, oldest.minus(SECOND), NOW).unwrap().contains("too long ago"));
+        assert!(no_place(true, Timestamp::from_micros(i64::MIN), NOW).is_some());
+    }
+
+    #[test]
+    fn news_of_more_than_a_day_ahead_has_no_place() {
+        let latest = NOW.plus(AHEAD_AT_MOST);
+        assert_eq!(no_place(true, latest, NOW), None);
+        assert!(no_place(true, latest.plus(SECOND), NOW).unwrap().contains("not happened yet"));
+        assert!(no_place(true, Timestamp::from_micros(i64::MAX), NOW).is_some());
+    }
 }

@@ -17,6 +17,10 @@ pub fn describe() {
         "gateway_endpoint_changes_total",
         "Endpoints that became active, failing, parked or gone"
     );
+    describe_counter!(
+        "gateway_endpoint_gaps_total",
+        "Times that an endpoint went on behind events that are kept no longer"
+    );
     describe_gauge!("gateway_posts_in_flight", "Posts to providers under way");
     describe_gauge!("gateway_app_broken", "1 while an app counts as broken and nothing is sent through it");
     describe_counter!("gateway_connections_halted_total", "Connections that stopped sending, by reason");
@@ -68,6 +72,10 @@ pub(crate) fn delivered(taken: bool) {
 
 pub(crate) fn endpoint_is(health: &'static str) {
     counter!("gateway_endpoint_changes_total", "health" => health).increment(1);
+}
+
+pub(crate) fn endpoint_missed_events() {
+    counter!("gateway_endpoint_gaps_total").increment(1);
 }
 
 pub(crate) fn connections(running: usize) {

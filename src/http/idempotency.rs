@@ -2,7 +2,8 @@
 //!
 //! A message's record is written in the message's own commit; see [`gateway_actors::IdempotencyKey`]. Everything else
 //! goes through [`once`]: it does the work and keeps the answer, under a lock of this process, so that two requests
-//! with one key do not both do it. An answer that holds a secret, such as a link or a signing secret, is kept sealed.
+//! with one key do not both do it. An answer that holds a secret, such as a link or a signing secret, or that tells of a
+//! business, such as its name or a customer's number, is kept sealed: it goes with the business.
 //!
 //! Only answers of success are kept. A crash between the work and its record can make the work happen twice; what it
 //! makes twice is a link or an endpoint, never a message.
@@ -139,14 +140,14 @@ impl Made {
         &self.json
     }
 
-    /// The answer holds something that must not be stored in clear.
+    /// The answer holds something that must not be stored in clear, or be read once its owner is erased.
     #[must_use]
     pub fn holding_secret_of(self, owner: BusinessKey) -> Self {
         Self { secret_of: Some(owner), ..self }
     }
 }
 
-/// How a secret answer is kept.
+/// How a secret answer is kept. Its end is looked for when the owner is erased: [`IdempotencyRecord::ending`].
 #[derive(Serialize, Deserialize)]
 struct Kept {
     sealed: String,
@@ -256,6 +257,17 @@ pub fn of_seal(error: SealError) -> Problem {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_sealed_answer_ends_in_its_owner() {
+        for owner in [1, 17] {
+            let kept = serde_json::to_string(&Kept { sealed: "c2VhbGVk".to_owned(), owner }).unwrap();
+            assert!(kept.ends_with(&IdempotencyRecord::ending(BusinessKey(owner))), "{kept}");
+        }
+        assert!(
+            !IdempotencyRecord::ending(BusinessKey(17)).ends_with(&IdempotencyRecord::ending(BusinessKey(7)))
+        );
+    }
 
     const FIRST: AccountsKey = (AccountKey(1), [1; 32]);
 

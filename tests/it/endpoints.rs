@@ -1,8 +1,15 @@
 //! What an endpoint may ask for, and what becomes of one that does not answer.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use domain::Clock;
+use domain::contracts::retention::Kept;
+use domain::contracts::store::{Page, Store};
+use domain::endpoint::Endpoint;
+use gateway_actors::SystemClock;
 use serde_json::{Value, json};
 
 use crate::support::api::{Answer, text_message};
@@ -55,8 +62,32 @@ async fn ask(demo: &Demo, endpoint: &Value, what: &str, body: &Value) -> Answer 
     demo.api().post(&format!("/v1/endpoints/{}/{what}", id(endpoint)), body).await
 }
 
+async fn change(demo: &Demo, endpoint: &Value, change: &Value) -> Value {
+    let path = format!("/v1/endpoints/{}", id(endpoint));
+    demo.api().call(reqwest::Method::PATCH, &path, Some(change)).await.expect(200)
+}
+
 fn texts(posts: &[Post]) -> Vec<&str> {
     posts.iter().map(Post::text).collect()
+}
+
+/// What its texts are in the order in which they were first taken.
+fn once(posts: &[Post]) -> Vec<&str> {
+    let mut seen = BTreeSet::new();
+    texts(posts).into_iter().filter(|text| seen.insert(*text)).collect()
+}
+
+/// The alerts of this kind that somebody heard.
+fn alerts(heard: &Receiver, field: &str) -> Vec<Value> {
+    let alerts = heard.posts().into_iter().filter(|post| post.body["type"] == "account.alert");
+    alerts.map(|post| post.body["data"].clone()).filter(|data| data["field"] == field).collect()
+}
+
+async fn alert(heard: &Receiver, field: &str) -> Value {
+    eventually(&format!("{field} is heard"), Duration::from_secs(20), || async {
+        alerts(heard, field).pop().ok_or_else(|| "no alert".to_owned())
+    })
+    .await
 }
 
 #[actix_rt::test]
@@ -70,19 +101,8 @@ async fn a_dead_endpoint_is_parked_its_owner_hears_of_it_and_everything_goes_out
     }
     let seen = reaches(&demo, &parked, "parked").await;
     assert!(seen["state_since"].is_string() && seen["enabled"] == true, "{seen}");
-    let alert = eventually("the alert is heard", Duration::from_secs(10), || async {
-        let posts = other.posts();
-        posts
-            .into_iter()
-            .find(|post| post.body["type"] == "account.alert")
-            .ok_or_else(|| "no alert".to_owned())
-    })
-    .await;
-    let told = &alert.body["data"];
-    assert_eq!(
-        (&told["field"], &told["business_id"]),
-        (&json!("endpoint_parked"), &json!(demo.ready.business_id))
-    );
+    let told = alert(&other, "endpoint_parked").await;
+    assert_eq!(told["business_id"], demo.ready.business_id.as_str());
     assert_eq!(told["value"]["endpoint_id"], parked["id"]);
     let posted = dead.posts().len();
     assert!(posted < 20, "{posted} posts to a dead endpoint");
@@ -107,11 +127,227 @@ async fn an_endpoint_that_is_gone_is_left_alone_until_it_is_switched_on_again() 
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(receiver.posts().len(), 1);
     receiver.answers(|_| 200.into());
-    let path = format!("/v1/endpoints/{}", id(&endpoint));
-    let change = json!({ "enabled": true });
-    let changed = demo.api().call(reqwest::Method::PATCH, &path, Some(&change)).await.expect(200);
+    let changed = change(&demo, &endpoint, &json!({ "enabled": true })).await;
     assert_eq!(changed["state"], "active");
     assert_eq!(texts(&receiver.has_taken(2).await), ["first", "second"]);
+}
+
+#[actix_rt::test]
+async fn one_that_is_switched_off_gets_nothing_and_everything_once_it_is_on_again() {
+    let demo = Demo::start_with(&TIMERS).await;
+    let (receiver, other) = (Receiver::start(|_| 200.into()), Receiver::start(|_| 200.into()));
+    let endpoint = register(&demo, &receiver, json!({ "ordered": true })).await;
+    register(&demo, &other, json!({})).await;
+    writes(&demo, "before").await;
+    receiver.has_taken(1).await;
+    assert_eq!(change(&demo, &endpoint, &json!({ "enabled": false })).await["enabled"], false);
+    let meanwhile: Vec<_> = (0..40).map(|n| format!("{n:02}")).collect();
+    for (n, text) in meanwhile.iter().enumerate() {
+        writes(&demo, text).await;
+        other.has_taken(n + 2).await;
+    }
+    assert_eq!(receiver.posts().len(), 1);
+    change(&demo, &endpoint, &json!({ "enabled": true })).await;
+    writes(&demo, "after").await;
+    let taken = receiver.has_taken(42).await;
+    let wanted: Vec<_> = ["before"].into_iter().chain(meanwhile.iter().map(String::as_str)).collect();
+    assert_eq!(once(&taken), [&wanted[..], &["after"]].concat(), "all of it, in order");
+}
+
+#[actix_rt::test]
+async fn one_that_moves_or_wants_other_events_while_it_has_a_backlog_loses_nothing() {
+    let demo = Demo::start_with(&TIMERS).await;
+    let (old, new) = (Receiver::start(|_| 503.into()), Receiver::start(|_| 200.into()));
+    let endpoint = register(&demo, &old, json!({})).await;
+    let before: Vec<_> = (0..20).map(|n| format!("{n:02}")).collect();
+    for text in &before {
+        writes(&demo, text).await;
+    }
+    reaches(&demo, &endpoint, "parked").await;
+    let events = json!(["message.received", "message.status"]);
+    assert_eq!(change(&demo, &endpoint, &json!({ "events": events })).await["events"], events);
+    writes(&demo, "20").await;
+    let moved = change(&demo, &endpoint, &json!({ "url": new.url })).await;
+    assert_eq!((&moved["url"], &moved["state"]), (&json!(new.url), &json!("active")));
+    let left_behind = old.posts().len();
+    writes(&demo, "21").await;
+    let sent = text_message(&demo.ready.business_id, "+255712345678", "Habari");
+    demo.api().post("/v1/messages", &sent).await.expect(202);
+    let taken = eventually("all of it is taken", Duration::from_secs(30), || async {
+        let taken = new.taken();
+        let texts: BTreeSet<_> = once(&taken).into_iter().map(str::to_owned).collect();
+        if texts.len() == 22 { Ok(texts) } else { Err(format!("{texts:?}")) }
+    })
+    .await;
+    assert_eq!(taken, (0..22).map(|n| format!("{n:02}")).collect());
+    eventually("what it wants since is taken", Duration::from_secs(30), || async {
+        let statuses = new.posts().into_iter().filter(|post| post.body["type"] == "message.status");
+        if statuses.count() > 0 { Ok(()) } else { Err("no status".to_owned()) }
+    })
+    .await;
+    // What was on its way at that moment may have arrived there.
+    assert!(old.posts().len() <= left_behind + 1, "{} and then {}", left_behind, old.posts().len());
+}
+
+#[actix_rt::test]
+async fn that_an_endpoint_is_gone_is_told_once_however_many_posts_it_answered_so() {
+    let demo = Demo::start_with(&TIMERS).await;
+    let gone = Receiver::start(|_| Reply { status: 410, after: Duration::from_secs(1), ..Reply::default() });
+    let other = Receiver::start(|_| 200.into());
+    let endpoint = register(&demo, &gone, json!({})).await;
+    register(&demo, &other, json!({ "events": [] })).await;
+    change(&demo, &endpoint, &json!({ "enabled": false })).await;
+    for n in 0..20 {
+        writes(&demo, &format!("{n:02}")).await;
+    }
+    other.has_taken(20).await;
+    change(&demo, &endpoint, &json!({ "enabled": true })).await;
+    let posts = gone.was_posted(20).await;
+    assert_eq!(texts(&posts).into_iter().collect::<BTreeSet<_>>().len(), 20, "all at once");
+    assert_eq!(alert(&other, "endpoint_gone").await["value"]["endpoint_id"], endpoint["id"]);
+    writes(&demo, "later").await;
+    other.has_taken(21).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(alerts(&other, "endpoint_gone").len(), 1);
+    assert_eq!(read(&demo, &endpoint).await["state"], "gone");
+}
+
+/// As [`TIMERS`], with an endpoint that is soon failing, but not parked, and events that are soon given up.
+const SOON_OVER: [(&str, &str); 6] = [
+    ("GATEWAY__ACTORS__DELIVERIES__RETRY_S", "1"),
+    ("GATEWAY__ACTORS__DELIVERIES__GIVE_UP_AFTER_S", "3"),
+    ("GATEWAY__ACTORS__DELIVERIES__FAILING_AFTER", "3"),
+    ("GATEWAY__ACTORS__DELIVERIES__PROBE_S", "1"),
+    ("GATEWAY__ACTORS__DELIVERIES__PARK_AFTER_S", "3600"),
+    ("GATEWAY__ACTORS__DELIVERIES__PARKED_PROBE_S", "3600"),
+];
+
+#[actix_rt::test]
+async fn what_a_failing_endpoint_did_not_take_is_parked_in_time_though_new_events_are_tried_first() {
+    let demo = Demo::start_with(&SOON_OVER).await;
+    let dead = Receiver::start(|_| 500.into());
+    let endpoint = register(&demo, &dead, json!({})).await;
+    for n in 0..40 {
+        writes(&demo, &format!("{n:02}")).await;
+    }
+    let path = format!("/v1/deliveries?endpoint_id={}&state=parked", id(&endpoint));
+    let parked = eventually("something is parked", Duration::from_secs(25), || async {
+        let listed = demo.api().get(&path).await.expect(200);
+        listed["data"].as_array().unwrap().last().cloned().ok_or_else(|| listed.to_string())
+    })
+    .await;
+    let posts = dead.posts();
+    assert!(posts.len() < 40, "most of it waits in the stream: {}", posts.len());
+    assert_eq!(parked["last_status"], 500, "{parked}");
+    assert_eq!(read(&demo, &endpoint).await["state"], "failing");
+
+    dead.answers(|_| 200.into());
+    let all: BTreeSet<_> = (0..40).map(|n| format!("{n:02}")).collect();
+    eventually("the rest is taken", Duration::from_secs(30), || async {
+        let given_up = demo.api().get(&path).await.expect(200)["data"].as_array().unwrap().len();
+        let taken: BTreeSet<_> = dead.taken().iter().map(|post| post.text().to_owned()).collect();
+        if taken.is_subset(&all) && taken.len() + given_up == 40 {
+            Ok(())
+        } else {
+            Err(format!("{given_up} {taken:?}"))
+        }
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn a_delivery_that_is_asked_for_during_its_try_is_not_overtaken_by_its_contact() {
+    let patient =
+        TIMERS.map(|(key, value)| if key.ends_with("FAILING_AFTER") { (key, "1000") } else { (key, value) });
+    let demo = Demo::start_with(&patient).await;
+    let tries = AtomicUsize::new(0);
+    let receiver = Receiver::start(move |post| match post.text() {
+        "first" => match tries.fetch_add(1, Ordering::Relaxed) {
+            0 => 500.into(),
+            1 => Reply { status: 200, after: Duration::from_secs(2), ..Reply::default() },
+            _ => 200.into(),
+        },
+        _ => 500.into(),
+    });
+    let endpoint = register(&demo, &receiver, json!({ "ordered": true })).await;
+    writes(&demo, "first").await;
+    receiver.was_posted(1).await;
+    writes(&demo, "second").await;
+    receiver.was_posted(2).await;
+    let path = format!("/v1/deliveries?endpoint_id={}&state=retrying", id(&endpoint));
+    let listed = demo.api().get(&path).await.expect(200);
+    let rows = listed["data"].as_array().unwrap();
+    let tried = rows.iter().find(|row| row["attempts"] == 1).unwrap_or_else(|| panic!("{listed}"));
+    let replay = format!("/v1/deliveries/{}/replay", tried["id"].as_str().unwrap());
+    demo.api().post(&replay, &json!({})).await.expect(202);
+
+    // Once for the try that no longer counted, once for the replay; then the second is tried, and not taken.
+    let posts = receiver.was_posted(4).await;
+    assert_eq!(texts(&posts)[..4], ["first", "first", "first", "second"]);
+    writes(&demo, "third").await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert!(!texts(&receiver.posts()).contains(&"third"), "{:?}", texts(&receiver.posts()));
+    receiver.answers(|_| 200.into());
+    assert_eq!(once(&receiver.has_taken(4).await), ["first", "second", "third"]);
+}
+
+/// The database of a demo that is stopped.
+async fn database(demo: &Demo) -> Arc<dyn Store> {
+    let url = format!("sqlite://{}", demo.data.join("gateway.db").display());
+    let config = serde_json::from_value(json!({ "url": url })).expect("a store");
+    store::open(&config).await.expect("the store opens")
+}
+
+#[actix_rt::test]
+async fn an_endpoint_that_was_away_for_longer_than_events_are_kept_is_told_of_once() {
+    let mut demo = Demo::start_with(&TIMERS).await;
+    let (away, other) = (Receiver::start(|_| 200.into()), Receiver::start(|_| 200.into()));
+    let endpoint = register(&demo, &away, json!({})).await;
+    register(&demo, &other, json!({ "events": [] })).await;
+    writes(&demo, "early").await;
+    away.has_taken(1).await;
+    change(&demo, &endpoint, &json!({ "enabled": false })).await;
+    writes(&demo, "missed").await;
+    other.has_taken(2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    // As if ten days had passed.
+    demo.kill().await;
+    let store = database(&demo).await;
+    let (now, days) = (SystemClock.now(), Duration::from_hours(10 * 24));
+    let account = store.all_endpoints().await.unwrap()[0].account;
+    let page = Page { after: None, limit: 10 };
+    let rows = store.endpoints(account, page).await.unwrap();
+    let row = rows.into_iter().find(|row| !row.enabled).expect("it is switched off");
+    assert!(store.delete_endpoint(account, row.id).await.unwrap());
+    let aged = Endpoint { created_at: row.created_at.minus(days), ..row };
+    store.insert_endpoint(&aged).await.unwrap();
+    let kept = Kept { events: now.plus(days), messages: now.minus(days), bodies: now.minus(days) };
+    while store.delete_old(&kept).await.unwrap() {}
+    drop(store);
+    demo.kill_and_restart().await;
+
+    change(&demo, &endpoint, &json!({ "enabled": true })).await;
+    for (n, text) in ["later", "later still"].into_iter().enumerate() {
+        writes(&demo, text).await;
+        away.has_taken(n + 2).await;
+    }
+    assert_eq!(once(&away.taken()), ["early", "later", "later still"]);
+    let told = alert(&other, "endpoint_missed_events").await;
+    assert_eq!(told["business_id"], demo.ready.business_id.as_str());
+    let value = &told["value"];
+    assert_eq!(value["endpoint_id"], endpoint["id"], "{told}");
+    assert!(value["kept_from"].is_string() && value["state"] == "active", "{told}");
+    let metrics = demo.operations().get("/metrics").await.text;
+    assert!(metrics.contains("gateway_endpoint_gaps_total 1"), "{metrics}");
+
+    // It is written down how far it came: another start finds nothing that it missed.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    demo.kill_and_restart().await;
+    writes(&demo, "last").await;
+    away.has_taken(4).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(alerts(&other, "endpoint_missed_events").len(), 1);
 }
 
 #[actix_rt::test]

@@ -6,6 +6,7 @@ mod bad_people;
 mod browser;
 mod deliveries;
 mod endpoints;
+mod erasure;
 mod faults;
 mod isolation;
 mod journey;

@@ -16,6 +16,7 @@ use domain::endpoint::{Endpoint, EndpointHealth, OrderKey};
 use tokio::sync::oneshot;
 
 use super::health::{Health, Permit};
+use super::missed::Missed;
 use super::order::Order;
 use super::progress::Progress;
 use super::retrying::Retrying;
@@ -48,6 +49,9 @@ pub(crate) struct EndpointActor {
     /// Events behind the cursor that had a row at the start.
     pub(super) known: HashSet<i64>,
     pub(super) order: Option<Order>,
+    /// When the rows of an order that has no room may be counted again.
+    pub(super) count_from: Timestamp,
+    pub(super) missed: Missed,
     /// Events that wait behind one of the same contact.
     pub(super) waiting: HashMap<i64, Pending>,
     pub(super) ready: VecDeque<Pending>,
@@ -102,6 +106,8 @@ impl EndpointActor {
             again_to,
             known: HashSet::new(),
             order: endpoint.ordered.then(Order::default),
+            count_from: now,
+            missed: Missed::of(endpoint.created_at, endpoint.health),
             waiting: HashMap::new(),
             ready: VecDeque::new(),
             posting: 0,
@@ -167,6 +173,9 @@ impl EndpointActor {
             return;
         }
         let now = self.services.clock.now();
+        if self.health.retries_seldom() {
+            self.give_up(now, ctx);
+        }
         match self.health.permit(now) {
             Permit::Everything => {
                 self.read(self.window(), ctx);
@@ -244,6 +253,7 @@ impl Handler<Retry> for EndpointActor {
 
     fn handle(&mut self, _: Retry, ctx: &mut Self::Context) {
         self.retrying.look_by(self.services.clock.now());
+        self.count_again(ctx);
         if self.health.state() != EndpointHealth::Taking {
             self.read_health(ctx);
         }

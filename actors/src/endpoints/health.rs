@@ -64,6 +64,11 @@ impl Health {
         self.state
     }
 
+    /// Whether what failed before may have to wait for longer than it has time.
+    pub(crate) const fn retries_seldom(&self) -> bool {
+        matches!(self.state, EndpointHealth::Failing { .. } | EndpointHealth::Parked { .. })
+    }
+
     pub(crate) fn permit(&self, now: Timestamp) -> Permit {
         match (self.state, self.not_before) {
             (EndpointHealth::Gone { .. }, _) => Permit::Nothing { until: None },
@@ -77,7 +82,7 @@ impl Health {
 
     /// True when it was failing until now.
     pub(crate) fn taken(&mut self) -> bool {
-        let recovered = matches!(self.state, EndpointHealth::Failing { .. } | EndpointHealth::Parked { .. });
+        let recovered = self.retries_seldom();
         if !matches!(self.state, EndpointHealth::Gone { .. }) {
             *self = Self::of(EndpointHealth::Taking);
         }
@@ -106,7 +111,10 @@ impl Health {
             _ => {}
         }
         match (self.state, which) {
-            (EndpointHealth::Failing { .. }, Which::New) => {
+            // Whatever was under way when it began to fail counts as one that asked.
+            (EndpointHealth::Failing { .. }, Which::New)
+                if self.not_before.is_none_or(|until| until <= now) =>
+            {
                 self.not_before = Some(now.plus(config.probe_wait(self.probes, luck)));
                 self.probes = self.probes.saturating_add(1);
             }
@@ -123,9 +131,13 @@ impl Health {
         before != self.state
     }
 
-    /// It answered that it is gone for good.
-    pub(crate) const fn gone(&mut self, now: Timestamp) {
+    /// It answered that it is gone for good. True when that is new: posts that were under way hear the same.
+    pub(crate) const fn gone(&mut self, now: Timestamp) -> bool {
+        if matches!(self.state, EndpointHealth::Gone { .. }) {
+            return false;
+        }
         *self = Self::of(EndpointHealth::Gone { since: now });
+        true
     }
 
     /// Its owner says that it is back.
@@ -193,6 +205,18 @@ mod tests {
     }
 
     #[test]
+    fn posts_that_fail_together_are_one_question_and_not_many() {
+        let config = Config::default();
+        let mut health = failing(&config);
+        for _ in 0..32 {
+            health.failed(Which::New, START, None, &config, 0.5);
+        }
+        assert_eq!(health.permit(START), Permit::Nothing { until: Some(at(5)) });
+        health.failed(Which::New, at(5), None, &config, 0.5);
+        assert_eq!(health.permit(at(5)), Permit::Nothing { until: Some(at(20)) });
+    }
+
+    #[test]
     fn what_was_failing_at_the_start_is_asked_at_once_and_with_one_event() {
         let mut health = Health::of(EndpointHealth::Failing { since: START });
         assert_eq!(health.permit(at(9)), ONE);
@@ -229,8 +253,10 @@ mod tests {
     #[test]
     fn one_that_is_gone_is_asked_no_more_until_its_owner_resumes_it() {
         let mut health = Health::of(EndpointHealth::Taking);
-        health.gone(START);
+        assert!(health.gone(START));
         assert!(!health.taken(), "what was under way changes nothing");
+        assert!(!health.gone(at(1)), "nor does it make news of what is known");
+        assert_eq!(health.state(), EndpointHealth::Gone { since: START });
         health.failed(Which::New, at(1), Some(at(2)), &Config::default(), 0.5);
         assert_eq!(health.permit(at(1_000_000)), Permit::Nothing { until: None });
         health.resumed();

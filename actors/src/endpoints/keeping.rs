@@ -7,9 +7,13 @@ use actix::prelude::*;
 use domain::contracts::deliveries::DeliveryWrite;
 use domain::contracts::store::{Batch, DeliveryProgress};
 use domain::endpoint::{DeliveryState, EndpointHealth, FailedDelivery, OrderKey};
+use domain::ids::BusinessKey;
+use uuid::Uuid;
 
 use super::actor::{A_MOMENT, EndpointActor};
 use super::alert;
+use super::missed::Gap;
+use super::order::{Order, key_before_new};
 use super::samples::Sample;
 use crate::metrics;
 use crate::services::Services;
@@ -21,6 +25,8 @@ const SAVE: Duration = Duration::from_millis(250);
 const SAVE_IDLE: Duration = Duration::from_secs(5);
 /// How often samples of what was taken are written down.
 const SAMPLE: Duration = Duration::from_secs(5);
+/// How often rows are counted while there is no room for more contacts.
+const COUNT: Duration = Duration::from_secs(10);
 /// Delivered rows that are kept of an endpoint.
 const DELIVERED_KEPT: u32 = 100;
 
@@ -29,10 +35,16 @@ const DELIVERED_KEPT: u32 = 100;
 pub(super) struct Passing {
     /// Events that the cursor may pass.
     stream: Vec<i64>,
-    /// An event that was under way again.
-    retried: Option<i64>,
-    /// A row that no other waits for any more.
-    settled: Option<OrderKey>,
+    /// A row that was under way again.
+    retried: Option<Retried>,
+}
+
+#[derive(Debug)]
+struct Retried {
+    row: Uuid,
+    event_seq: i64,
+    /// Of the contact whose new events wait for it.
+    key: Option<OrderKey>,
 }
 
 impl Passing {
@@ -40,10 +52,9 @@ impl Passing {
         Self { stream: events, ..Self::default() }
     }
 
-    /// With the row as it is after the try.
     pub(super) fn retried(row: &FailedDelivery) -> Self {
-        let ended = row.state != DeliveryState::Retrying && !row.replayed;
-        Self { stream: Vec::new(), retried: Some(row.event_seq), settled: row.order_key.filter(|_| ended) }
+        let retried = Retried { row: row.id, event_seq: row.event_seq, key: key_before_new(row) };
+        Self { stream: Vec::new(), retried: Some(retried) }
     }
 }
 
@@ -51,29 +62,74 @@ impl EndpointActor {
     pub(super) fn write_rows(&mut self, rows: Vec<DeliveryWrite>, passing: Passing, ctx: &mut Context<Self>) {
         let next = rows.iter().filter(|row| row.delivery.state == DeliveryState::Retrying);
         let next = next.map(|row| row.delivery.next_at).min();
+        let config = &self.services.config.deliveries;
+        if let Some(over_at) = rows.iter().filter_map(|row| config.over_at(&row.delivery)).min() {
+            self.retrying.over_by(over_at);
+        }
+        let new = if passing.retried.is_none() { self.take_in_hand(&rows) } else { Vec::new() };
+        let (store, account) = (Arc::clone(&self.services.store), self.endpoint.account);
+        let retried = passing.retried.as_ref().map(|retried| retried.row);
         let writing = self.services.writer.write(Batch { failed_deliveries: rows, ..Batch::default() });
+        let writing = async move {
+            writing.await.ok()?;
+            // Somebody may have asked for it once more during the try, which then counts for nothing.
+            match retried {
+                Some(row) => store.delivery(account, row).await.ok(),
+                None => Some(None),
+            }
+        };
         ctx.spawn(writing.into_actor(self).map(move |written, this, ctx| {
-            if written.is_err() {
+            let Some(row) = written else {
                 // Nobody knows what is written: begin again from what is.
                 ctx.stop();
                 return;
-            }
+            };
             for seq in passing.stream {
                 this.progress.finished(seq);
             }
-            if let Some(seq) = passing.retried {
-                this.retrying.ended(seq);
-                // The next of its contact may be due by its end.
-                this.retrying.look_by(next.unwrap_or_else(|| this.services.clock.now()));
-            } else if let Some(next) = next {
+            for key in new {
+                this.put_down(key);
+            }
+            if let Some(next) = next {
                 this.retrying.look_by(next);
             }
-            if let (Some(order), Some(key)) = (this.order.as_mut(), passing.settled) {
-                order.settled(key);
+            if let Some(retried) = passing.retried {
+                this.was_retried(&retried, row);
             }
             this.save_later(false, ctx);
             this.pump(ctx);
         }));
+    }
+
+    /// With the row as it is now.
+    fn was_retried(&mut self, retried: &Retried, row: Option<FailedDelivery>) {
+        let waits = row.filter(|row| row.state == DeliveryState::Retrying);
+        // Where it ended the next of its contact may be due by that.
+        let next = waits.as_ref().map_or_else(|| self.services.clock.now(), |row| row.next_at);
+        self.retrying.look_by(next);
+        self.end_again(retried.event_seq, retried.key);
+        let Some(key) = retried.key else { return };
+        if let Some(order) = &mut self.order
+            && waits.as_ref().and_then(key_before_new).is_none()
+        {
+            order.settled(key);
+        }
+    }
+
+    /// The contacts of new rows.
+    fn take_in_hand(&mut self, rows: &[DeliveryWrite]) -> Vec<OrderKey> {
+        let Some(order) = &mut self.order else { return Vec::new() };
+        let keys: Vec<_> = rows.iter().filter_map(|row| key_before_new(&row.delivery)).collect();
+        for key in &keys {
+            order.in_hand(*key);
+        }
+        keys
+    }
+
+    pub(super) fn put_down(&mut self, key: OrderKey) {
+        if let Some(order) = &mut self.order {
+            order.put_down(key);
+        }
     }
 
     /// `idle`: the cursor moves without a delivery.
@@ -132,6 +188,7 @@ impl EndpointActor {
     pub(super) fn health_changed(&mut self, event: &Arc<OpenedEvent>, ctx: &mut Context<Self>) {
         let health = self.health.state();
         let before = std::mem::replace(&mut self.endpoint.health, health);
+        self.missed.fares(health);
         metrics::endpoint_is(health.as_str());
         tracing::warn!(endpoint.id = %self.endpoint.id, health = health.as_str(), "an endpoint fares otherwise than before");
         let stopped = |health| matches!(health, EndpointHealth::Parked { .. } | EndpointHealth::Gone { .. });
@@ -150,6 +207,48 @@ impl EndpointActor {
         ctx.wait(keeping.into_actor(self).map(|(), _, _| ()));
     }
 
+    /// It goes on behind the gap. That is written down with the alert, so that one gap is told of once.
+    pub(super) fn missed_events(&mut self, gap: Gap, seen_by: Option<BusinessKey>, ctx: &mut Context<Self>) {
+        metrics::endpoint_missed_events();
+        tracing::warn!(endpoint.id = %self.endpoint.id, kept_from = %gap.oldest.1, "an endpoint missed events that are kept no longer");
+        let (services, endpoint) = (self.services.clone(), self.endpoint.clone());
+        let telling = async move { alert::tell_missed(&services, &endpoint, gap, seen_by).await };
+        ctx.wait(telling.into_actor(self).map(|told, _, ctx| {
+            if !told {
+                // What is not written down is found once more.
+                ctx.stop();
+            }
+        }));
+    }
+
+    /// Counts in the store how many rows each contact has.
+    pub(super) fn count_again(&mut self, ctx: &mut Context<Self>) {
+        if self.retrying.is_looking() || !self.order.as_mut().is_some_and(Order::begin_count) {
+            return;
+        }
+        let (store, id) = (Arc::clone(&self.services.store), self.endpoint.id);
+        let counting = async move { store.waiting_deliveries(id).await };
+        ctx.spawn(counting.into_actor(self).map(|counted, this, ctx| {
+            if let Err(error) = &counted {
+                tracing::warn!(endpoint.id = %this.endpoint.id, %error, "failed deliveries cannot be counted now");
+            }
+            if let Some(order) = &mut this.order {
+                order.counted(counted.ok());
+            }
+            this.count_from = this.services.clock.now().plus(COUNT);
+            this.pump(ctx);
+        }));
+    }
+
+    /// More contacts wait than there is memory for: perhaps some do no more.
+    pub(super) fn make_room(&mut self, ctx: &mut Context<Self>) {
+        if self.count_from > self.services.clock.now() {
+            self.wake_at(self.count_from, ctx);
+        } else {
+            self.count_again(ctx);
+        }
+    }
+
     /// Its owner, or another process, may have said that it is back.
     pub(super) fn read_health(&self, ctx: &mut Context<Self>) {
         let (store, account, id) =
@@ -159,6 +258,7 @@ impl EndpointActor {
             if read.is_ok_and(|row| row.is_some_and(|row| row.health == EndpointHealth::Taking)) {
                 this.endpoint.health = EndpointHealth::Taking;
                 this.health.resumed();
+                this.missed.fares(EndpointHealth::Taking);
                 this.again_to = this.again_to.max(this.services.stream.end());
                 this.pump(ctx);
             }

@@ -7,13 +7,16 @@ use actix::prelude::*;
 use domain::clock::Timestamp;
 use domain::contracts::deliver::{Answer, DeliveryOutcome, DeliveryRequest};
 use domain::contracts::deliveries::DeliveryWrite;
+use domain::contracts::store::Store;
 use domain::endpoint::{DeliveryAttempt, DeliveryState, FailedDelivery};
 
 use super::actor::{EndpointActor, Pending};
 use super::health::Which;
 use super::keeping::Passing;
+use super::order::key_before_new;
 use super::payload;
 use super::samples::Sample;
+use super::schedule::Tries;
 use crate::keychain::{Keychain, column};
 use crate::metrics;
 
@@ -23,6 +26,8 @@ const GONE: u16 = 410;
 /// A post that ended.
 pub(super) struct Tried {
     at: Timestamp,
+    /// When the event was tried first.
+    first: Timestamp,
     latency: Duration,
     outcome: DeliveryOutcome,
 }
@@ -91,10 +96,16 @@ impl EndpointActor {
         };
         let (deliver, clock) = (Arc::clone(&self.deliver), Arc::clone(&self.services.clock));
         let (keychain, ids) = (self.services.keychain.clone(), self.services.ids.clone());
+        let store = Arc::clone(&self.services.store);
         let posting = async move {
             let begun = clock.boottime();
             let outcome = deliver.deliver(request).await;
-            let tried = Tried { at, latency: clock.boottime().saturating_sub(begun), outcome };
+            let latency = clock.boottime().saturating_sub(begun);
+            let first = match &earlier {
+                Some(row) if !outcome.taken() => first_try(&*store, row).await.unwrap_or(at),
+                _ => at,
+            };
+            let tried = Tried { at, first, latency, outcome };
             // Before its outcome is known to anybody, since rows of one contact are written in their order.
             let kept = if earlier.is_some() || !tried.outcome.taken() {
                 let id = earlier.as_ref().map_or_else(|| ids.next(), |earlier| earlier.id);
@@ -135,7 +146,7 @@ impl EndpointActor {
                 self.write_rows(vec![with_try(&row, kept)], passing, ctx);
             }
             (_, DeliveryOutcome::Answered(Answer { status: GONE, .. })) => {
-                self.gone(pending, earlier.is_some(), ctx);
+                self.gone(pending, earlier.as_ref(), ctx);
             }
             (Some(kept), _) => self.failed(&tried, kept, &pending, earlier, ctx),
         }
@@ -182,7 +193,8 @@ impl EndpointActor {
         }
         let row = earlier.unwrap_or_else(|| self.held(pending));
         let attempts = row.attempts + 1;
-        let (state, next_at) = config.after_failure(attempts, now, retry_after, services.jitter());
+        let so_far = Tries { count: attempts, first: tried.first };
+        let (state, next_at) = config.after_failure(so_far, now, retry_after, services.jitter());
         let row = FailedDelivery { attempts, state, next_at, ..row };
         if !new {
             let passing = Passing::retried(&row);
@@ -207,12 +219,13 @@ impl EndpointActor {
     }
 
     /// Everything stays as it is, until the owner says that the endpoint is back.
-    fn gone(&mut self, pending: Pending, retried: bool, ctx: &mut Context<Self>) {
+    fn gone(&mut self, pending: Pending, earlier: Option<&FailedDelivery>, ctx: &mut Context<Self>) {
         let now = self.services.clock.now();
-        self.health.gone(now);
-        self.health_changed(&pending.event, ctx);
-        if retried {
-            self.retrying.ended(pending.event.seq);
+        if self.health.gone(now) {
+            self.health_changed(&pending.event, ctx);
+        }
+        if let Some(row) = earlier {
+            self.end_again(row.event_seq, key_before_new(row));
             self.retrying.look_by(now);
         } else {
             self.ready.push_front(pending);
@@ -233,6 +246,13 @@ impl EndpointActor {
         };
         self.write_rows(vec![row.into()], passing, ctx);
     }
+}
+
+/// Since it was last asked for, as far as its tries are kept. Without it the row is judged by their number alone.
+async fn first_try(store: &dyn Store, row: &FailedDelivery) -> Option<Timestamp> {
+    let tries = store.delivery_attempts(row.id).await.ok()?;
+    let counted = tries.len().min(row.attempts as usize);
+    tries.get(tries.len() - counted).map(|attempt| attempt.at)
 }
 
 /// The row that a try is kept with, and the try.

@@ -35,7 +35,11 @@ pub(super) enum ReadError {
 impl EndpointActor {
     /// Reads on, as long as fewer than `most` events are in memory.
     pub(super) fn read(&mut self, most: usize, ctx: &mut Context<Self>) {
-        while !self.reading && !self.order.as_ref().is_some_and(Order::is_full) {
+        while !self.reading {
+            if self.order.as_ref().is_some_and(Order::is_full) {
+                self.make_room(ctx);
+                return;
+            }
             let room = most.saturating_sub(self.progress.in_flight());
             if room == 0 {
                 return;
@@ -46,6 +50,7 @@ impl EndpointActor {
                 Next::Full => {}
                 Next::End => {
                     self.hole = None;
+                    self.stands_at_end();
                     return;
                 }
                 _ if self.reading => return,
@@ -54,17 +59,26 @@ impl EndpointActor {
                     ctx.run_later(GRACE, Self::pump);
                     return;
                 }
-                Next::Hole { end } | Next::Behind { end } => {
+                next @ (Next::Hole { end } | Next::Behind { end }) => {
                     let room = most.saturating_sub(self.progress.in_flight());
-                    self.fetch(end, room.min(READ), ctx);
+                    let left_memory = matches!(next, Next::Behind { .. });
+                    self.fetch(end, room.min(READ), left_memory, ctx);
                     return;
                 }
             }
         }
     }
 
-    /// Reads the database where memory has a gap. `end` is how far the stream was known to go before.
-    fn fetch(&mut self, end: i64, limit: usize, ctx: &mut Context<Self>) {
+    /// Nothing that happened before was missed. Of a stream of which nothing is kept nobody knows the end.
+    fn stands_at_end(&mut self) {
+        if self.services.stream.end() == self.read_to {
+            self.missed.at_end(self.services.clock.now());
+        }
+    }
+
+    /// Reads the database where memory has a gap. `end` is how far the stream was known to go before; `left_memory`:
+    /// what follows is so old that it may have left the database too.
+    fn fetch(&mut self, end: i64, limit: usize, left_memory: bool, ctx: &mut Context<Self>) {
         if limit == 0 {
             return;
         }
@@ -76,15 +90,21 @@ impl EndpointActor {
             ..EventFilter::default()
         };
         let asked = u32::try_from(limit).unwrap_or(u32::MAX);
+        let may_miss = left_memory && self.missed.is_possible(self.services.clock.now());
         let reading = async move {
+            let oldest = if may_miss { services.store.oldest_event().await? } else { None };
             let rows = services.store.events_after(account, &filter, after, asked).await?;
             let read_to = looked_to(after, end, rows.len(), limit, rows.last().map(|last| last.seq));
-            Ok::<_, ReadError>((open_all(&services.keychain, rows).await?, read_to))
+            Ok::<_, ReadError>((open_all(&services.keychain, rows).await?, read_to, oldest))
         };
-        ctx.spawn(reading.into_actor(self).map(|read, this, ctx| {
+        ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
             this.reading = false;
             match read {
-                Ok((events, read_to)) => {
+                Ok((events, read_to, oldest)) => {
+                    let gap = oldest.and_then(|oldest| this.missed.reads_on(after, oldest));
+                    if let Some(gap) = gap {
+                        this.missed_events(gap, events.first().map(|event| event.business), ctx);
+                    }
                     this.take(events, read_to, ctx);
                     this.pump(ctx);
                 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use domain::clock::Timestamp;
-use domain::endpoint::FailedDelivery;
+use domain::endpoint::{FailedDelivery, OrderKey};
 
 use super::actor::{A_MOMENT, EndpointActor, Pending};
 use super::keeping::Passing;
+use super::order::{Order, key_before_new};
 use super::reading::{ReadError, open_all};
 use crate::services::Services;
 use crate::stream::OpenedEvent;
@@ -17,6 +18,8 @@ use crate::stream::OpenedEvent;
 pub(super) struct Retrying {
     /// When to look for rows that are due; never, where there is none.
     due: Option<Timestamp>,
+    /// When the time of some row may be over; never, where there is none.
+    over_at: Option<Timestamp>,
     looking: bool,
     /// Events that are under way, so that none is under way twice.
     under_way: HashSet<i64>,
@@ -24,7 +27,7 @@ pub(super) struct Retrying {
 
 impl Retrying {
     pub(super) fn due_at(at: Timestamp) -> Self {
-        Self { due: Some(at), looking: false, under_way: HashSet::new() }
+        Self { due: Some(at), over_at: Some(at), looking: false, under_way: HashSet::new() }
     }
 
     pub(super) fn is_quiet(&self) -> bool {
@@ -35,8 +38,26 @@ impl Retrying {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    pub(super) fn ended(&mut self, seq: i64) {
-        self.under_way.remove(&seq);
+    pub(super) const fn over_at(&self) -> Option<Timestamp> {
+        self.over_at
+    }
+
+    pub(super) fn over_by(&mut self, at: Timestamp) {
+        self.over_at = Some(self.over_at.map_or(at, |over_at| over_at.min(at)));
+    }
+
+    /// Until [`Self::looked`] nothing else is looked for, so that no row is found twice.
+    pub(super) const fn look_for_over(&mut self) {
+        self.looking = true;
+        self.over_at = None;
+    }
+
+    pub(super) const fn looked(&mut self) {
+        self.looking = false;
+    }
+
+    pub(super) const fn is_looking(&self) -> bool {
+        self.looking
     }
 }
 
@@ -49,9 +70,30 @@ impl EndpointActor {
             return;
         }
         let room = most.saturating_sub(self.retrying.under_way.len());
-        if room > 0 && !self.retrying.looking {
+        if room > 0 && self.may_look() {
             self.look(room, now, ctx);
         }
+    }
+
+    /// One look at a time, and none while rows are counted: what it finds is in hand from then on.
+    pub(super) fn may_look(&self) -> bool {
+        !self.retrying.looking && !self.order.as_ref().is_some_and(Order::is_counting)
+    }
+
+    pub(super) fn end_again(&mut self, seq: i64, key: Option<OrderKey>) {
+        self.retrying.under_way.remove(&seq);
+        if let Some(key) = key {
+            self.put_down(key);
+        }
+    }
+
+    /// True when the row was not in hand already.
+    pub(super) fn begin_again(&mut self, row: &FailedDelivery) -> bool {
+        let begins = self.retrying.under_way.insert(row.event_seq);
+        if begins && let Some((order, key)) = self.order.as_mut().zip(key_before_new(row)) {
+            order.in_hand(key);
+        }
+        begins
     }
 
     fn look(&mut self, room: usize, now: Timestamp, ctx: &mut Context<Self>) {
@@ -69,7 +111,7 @@ impl EndpointActor {
             Ok::<_, ReadError>((with_events(&services, rows).await?, if more { Some(now) } else { next }))
         };
         ctx.spawn(looking.into_actor(self).map(move |found, this, ctx| {
-            this.retrying.looking = false;
+            this.retrying.looked();
             match found {
                 Ok((rows, next)) => {
                     if let Some(next) = next {
@@ -89,15 +131,16 @@ impl EndpointActor {
     }
 
     fn go_again(&mut self, row: FailedDelivery, event: Option<Arc<OpenedEvent>>, ctx: &mut Context<Self>) {
-        let Some(event) = event else {
+        if !self.begin_again(&row) {
+            return;
+        }
+        if let Some(event) = event {
+            let key = row.order_key;
+            self.post(Pending { event, key }, Some(row), ctx);
+        } else {
             let row = row.given_up("event_gone");
             let passing = Passing::retried(&row);
             self.write_rows(vec![row.into()], passing, ctx);
-            return;
-        };
-        if self.retrying.under_way.insert(event.seq) {
-            let key = row.order_key;
-            self.post(Pending { event, key }, Some(row), ctx);
         }
     }
 }

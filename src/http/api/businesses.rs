@@ -121,9 +121,12 @@ pub async fn create(
         let (found, is_new) = state.store.ensure_business(caller.account(), &new, state.clock.now()).await?;
         if is_new {
             state.gateway.business_changed(caller.account(), &found.reference).await;
-            return Made::new(StatusCode::CREATED, &BusinessView::from(found));
+            let owner = found.key;
+            return Ok(Made::new(StatusCode::CREATED, &BusinessView::from(found))?.holding_secret_of(owner));
         }
-        Made::new(StatusCode::OK, &BusinessView::from(keep(&state, found, change).await?))
+        let kept = keep(&state, found, change).await?;
+        let owner = kept.key;
+        Ok(Made::new(StatusCode::OK, &BusinessView::from(kept))?.holding_secret_of(owner))
     })
     .await
 }

@@ -122,7 +122,8 @@ pub async fn resume(
     once(&state, request, async {
         state.gateway.resume_connection(&found).await.map_err(not_moved)?;
         let now = super::connection(&state, &caller, found.id).await?;
-        Made::new(StatusCode::OK, &ConnectionDetail::of(&state, now).await?)
+        Ok(Made::new(StatusCode::OK, &ConnectionDetail::of(&state, now).await?)?
+            .holding_secret_of(found.business))
     })
     .await
 }
@@ -161,7 +162,8 @@ pub async fn disconnect(
             moved.map_err(not_moved)?;
         }
         let now = super::connection(&state, &caller, found.id).await?;
-        Made::new(StatusCode::OK, &ConnectionDetail::of(&state, now).await?)
+        Ok(Made::new(StatusCode::OK, &ConnectionDetail::of(&state, now).await?)?
+            .holding_secret_of(found.business))
     })
     .await
 }

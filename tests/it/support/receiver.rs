@@ -40,6 +40,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) retry_after: Option<&'static str>,
     pub(crate) body: &'static str,
+    /// How long it takes until it answers.
+    pub(crate) after: Duration,
 }
 
 impl From<u16> for Reply {
@@ -127,6 +129,7 @@ async fn hear(request: HttpRequest, body: web::Bytes, shared: web::Data<Shared>)
     let reply = script.lock().expect("not poisoned")(&post);
     post.status = reply.status;
     posts.lock().expect("not poisoned").push(post);
+    tokio::time::sleep(reply.after).await;
     let mut response = HttpResponse::build(StatusCode::from_u16(reply.status).expect("a status"));
     if let Some(wait) = reply.retry_after {
         response.insert_header(("retry-after", wait));

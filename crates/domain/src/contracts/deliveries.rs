@@ -91,6 +91,9 @@ pub trait Deliveries {
         limit: u32,
     ) -> Result<Vec<FailedDelivery>>;
 
+    /// The oldest event that is kept, whosever it is: its place in the stream, and when it happened.
+    async fn oldest_event(&self) -> Result<Option<(i64, Timestamp)>>;
+
     /// Keeps so many of the endpoint's newest delivered rows.
     async fn trim_deliveries(&self, endpoint: EndpointId, kept: u32) -> Result<()>;
 

@@ -15,6 +15,7 @@ pub const EVENTS_KEPT_AT_LEAST: Duration = Duration::from_hours(9 * 24);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kept {
     /// By when they were heard: a report that comes late, of a message that is old, is kept as long as any other.
+    /// News that found no place is kept as long.
     pub events: Timestamp,
     /// Rows of messages and their timelines. What is not final stays.
     pub messages: Timestamp,
@@ -28,6 +29,6 @@ pub trait Retention {
     async fn prepare_days(&self, now: Timestamp) -> Result<()>;
     /// Drops whole days that are over, where the database keeps days apart.
     async fn drop_days(&self, kept: &Kept) -> Result<()>;
-    /// Deletes a few rows of what is old; true when there is more.
+    /// Deletes a few rows of what is old; true when there is more. At the end it finishes what erasures have left.
     async fn delete_old(&self, kept: &Kept) -> Result<bool>;
 }

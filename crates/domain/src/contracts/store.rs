@@ -107,6 +107,7 @@ pub trait Businesses {
     async fn business_by_key(&self, key: BusinessKey) -> Result<Option<Business>>;
     async fn businesses(&self, account: AccountKey, page: Page<BusinessRef>) -> Result<Vec<Business>>;
     /// Drops its data keys, so that nothing sealed for it can be opened again, and everything that names it.
+    /// What an erasure that was cut short has left is dropped by the next one, and by [`Retention::delete_old`].
     async fn erase_business(&self, key: BusinessKey) -> Result<()>;
     /// Oldest generation first.
     async fn data_keys(&self, owner: BusinessKey) -> Result<Vec<WrappedDataKey>>;
@@ -191,9 +192,17 @@ pub struct IdempotencyRecord {
     /// SHA-256 of the request body.
     pub body_hash: Digest32,
     pub answer_status: u16,
-    /// JSON of the answer; holds no secret.
+    /// JSON of the answer; holds no secret in clear. What is sealed for a business ends in [`Self::ending`].
     pub answer: String,
     pub created_at: Timestamp,
+}
+
+impl IdempotencyRecord {
+    /// How an answer ends that is sealed under a business's key, so that its erasure finds it: the record of an answer
+    /// that is not a message's names nobody otherwise.
+    pub fn ending(owner: BusinessKey) -> String {
+        format!(",\"owner\":{}}}", owner.0)
+    }
 }
 
 #[async_trait]
@@ -258,7 +267,7 @@ pub struct Transition {
     pub timeline: Vec<TimelineEntry>,
 }
 
-/// A webhook that verified but belongs to no connection of ours.
+/// A webhook that verified, and is about no connection of ours or of a time that cannot be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantined {
     pub id: Uuid,
@@ -266,7 +275,8 @@ pub struct Quarantined {
     /// The number or account it names.
     pub subject: String,
     pub received_at: Timestamp,
-    /// Sealed under [`BusinessKey::INSTALLATION`] and its id.
+    /// Sealed under its id and the business whose number or account it was about when it came; where that was nobody's,
+    /// under [`BusinessKey::INSTALLATION`].
     pub body: Sealed,
 }
 
@@ -436,8 +446,18 @@ pub trait Events {
 #[async_trait]
 pub trait Endpoints {
     async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<()>;
-    /// Writes url, events, format, enabled, order and secrets.
+    /// Writes url, events, format, enabled and order. The secrets stay as they are: who changes the others has read
+    /// them before, and they may have been rotated since.
     async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()>;
+    /// Signs with this secret from now on, and beside it with the one so far until then, where a time is given. False
+    /// when there is no such endpoint.
+    async fn rotate_secret(
+        &self,
+        account: AccountKey,
+        id: EndpointId,
+        secret: &Sealed,
+        previous_until: Option<Timestamp>,
+    ) -> Result<bool>;
     /// False when there is none.
     async fn delete_endpoint(&self, account: AccountKey, id: EndpointId) -> Result<bool>;
     async fn endpoint(&self, account: AccountKey, id: EndpointId) -> Result<Option<Endpoint>>;

@@ -307,6 +307,15 @@ impl Deliveries for Database {
         DeliveryRow::read_all(rows)
     }
 
+    async fn oldest_event(&self) -> Result<Option<(i64, Timestamp)>> {
+        let oldest: Option<(i64, i64)> =
+            sqlx::query_as("SELECT seq, occurred_at FROM events ORDER BY seq LIMIT 1")
+                .fetch_optional(&self.read)
+                .await
+                .map_err(failed)?;
+        Ok(oldest.map(|(seq, at)| (seq, Timestamp::from_micros(at))))
+    }
+
     /// Never one behind the cursor: by it a restart knows what was delivered.
     async fn trim_deliveries(&self, endpoint: EndpointId, kept: u32) -> Result<()> {
         sqlx::query(

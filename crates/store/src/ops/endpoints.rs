@@ -80,12 +80,6 @@ fn words(events: &[EventType]) -> String {
     json(&events.iter().map(|event| event.as_str()).collect::<Vec<_>>())
 }
 
-/// Sealed, and until when.
-fn previous(endpoint: &Endpoint) -> (Option<&[u8]>, Option<i64>) {
-    let previous = endpoint.previous_secret.as_ref();
-    (previous.map(|previous| previous.sealed.as_bytes()), micros(previous.map(|previous| previous.until)))
-}
-
 #[async_trait]
 impl Endpoints for Database {
     async fn insert_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
@@ -116,8 +110,7 @@ impl Endpoints for Database {
 
     async fn update_endpoint(&self, endpoint: &Endpoint) -> Result<()> {
         sqlx::query(
-            "UPDATE endpoints SET url = $3, events = $4, format = $5, enabled = $6, ordered = $7, secret = $8,
-                    previous_secret = $9, previous_until = $10
+            "UPDATE endpoints SET url = $3, events = $4, format = $5, enabled = $6, ordered = $7
              WHERE id = $1 AND account = $2",
         )
         .bind(endpoint.id.uuid())
@@ -127,13 +120,34 @@ impl Endpoints for Database {
         .bind(endpoint.format.as_str())
         .bind(endpoint.enabled)
         .bind(endpoint.ordered)
-        .bind(endpoint.secret.as_bytes())
-        .bind(previous(endpoint).0)
-        .bind(previous(endpoint).1)
         .execute(&self.write)
         .await
         .map_err(failed)?;
         Ok(())
+    }
+
+    /// The one so far is taken from the row, not from what was read of it: of two rotations at once, the second
+    /// keeps the secret that the first has answered.
+    async fn rotate_secret(
+        &self,
+        account: AccountKey,
+        id: EndpointId,
+        secret: &Sealed,
+        previous_until: Option<Timestamp>,
+    ) -> Result<bool> {
+        let rotated = sqlx::query(
+            "UPDATE endpoints SET previous_secret = CASE WHEN $4 IS NULL THEN NULL ELSE secret END,
+                    previous_until = $4, secret = $3
+             WHERE id = $1 AND account = $2",
+        )
+        .bind(id.uuid())
+        .bind(account.0)
+        .bind(secret.as_bytes())
+        .bind(micros(previous_until))
+        .execute(&self.write)
+        .await
+        .map_err(failed)?;
+        Ok(rotated.rows_affected() > 0)
     }
 
     async fn delete_endpoint(&self, account: AccountKey, id: EndpointId) -> Result<bool> {

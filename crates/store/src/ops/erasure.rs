@@ -3,14 +3,14 @@
 //! First, in one commit, everything that lets anyone act or read goes: its data keys, credentials, connections
 //! and endpoints, and its name. From then on nothing can be added for it. What its keys had sealed is then
 //! deleted in small steps, because it may be much, and others write meanwhile. The row itself goes last, so
-//! that an erasure that was cut short is finished by the next one.
+//! that an erasure that was cut short is finished by the next one, or by retention.
 
-use domain::contracts::store::Result;
+use domain::contracts::store::{IdempotencyRecord, Result};
 use domain::ids::BusinessKey;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::{Conn, Database, Db, LOCK_STREAM, Tx, push_list};
+use super::{Conn, Database, Db, LOCK_STREAM, Tx, push_list, traces};
 use crate::error::failed;
 
 /// Rows deleted in one step.
@@ -28,6 +28,12 @@ const LOCKS: [&str; 3] = [
     concat!("SELECT id FROM businesses WHERE id = $1", for_update!()),
     concat!("SELECT id FROM endpoints WHERE business = $1 ORDER BY id", for_update!()),
 ];
+
+/// While its numbers are known, and by itself: a commit deletes of these rows what are too many, and goes on to rows that
+/// are locked below. What is of a shared account goes too: nothing but an operator reads it.
+const QUARANTINED: &str = "DELETE FROM quarantine WHERE subject IN (
+    SELECT graph_id FROM connections WHERE business = $1 UNION SELECT waba_id FROM connections WHERE business = $1
+)";
 
 /// Each takes the business as `$1`; children before what they refer to.
 const AT_ONCE: [&str; 11] = [
@@ -64,18 +70,29 @@ const IN_STEPS: [&str; 4] = [
 
 impl Database {
     pub(super) async fn erase(&self, key: BusinessKey) -> Result<()> {
+        sqlx::query(QUARANTINED).bind(key.0).execute(&self.write).await.map_err(failed)?;
         self.lock_out(key).await?;
+        self.finish_erasures().await
+    }
+
+    pub(super) async fn finish_erasures(&self) -> Result<()> {
+        let _alone = self.finishing.lock().await;
         let begun: Vec<(i64,)> = sqlx::query_as("SELECT id FROM businesses WHERE erased ORDER BY id")
             .fetch_all(&self.write)
             .await
             .map_err(failed)?;
-        for (business,) in begun {
+        for &(business,) in &begun {
             self.forget_idempotency(business).await?;
             self.delete_messages(business).await?;
             self.delete_events(business).await?;
             for statement in IN_STEPS {
                 self.delete_in_steps(statement, business).await?;
             }
+        }
+        if !begun.is_empty() {
+            traces::remove(&self.write).await?;
+        }
+        for (business,) in begun {
             sqlx::query("DELETE FROM businesses WHERE id = $1 AND erased")
                 .bind(business)
                 .execute(&self.write)
@@ -102,8 +119,9 @@ impl Database {
         tx.commit().await
     }
 
-    /// Goes through the keys in order of their age, since they have no index by message.
+    /// Goes through the keys in order of their age, since they have no index by message, nor by whose they are.
     async fn forget_idempotency(&self, business: i64) -> Result<()> {
+        let sealed = format!("%{}", IdempotencyRecord::ending(BusinessKey(business)));
         let mut from = i64::MIN;
         loop {
             let end: Option<(i64,)> = sqlx::query_as(
@@ -116,13 +134,14 @@ impl Database {
             .map_err(failed)?;
             let until = end.map_or(i64::MAX, |(at,)| at);
             sqlx::query(
-                "DELETE FROM idempotency WHERE created_at > $1 AND created_at <= $2 AND EXISTS (
+                "DELETE FROM idempotency WHERE created_at > $1 AND created_at <= $2 AND (answer LIKE $4 OR EXISTS (
                      SELECT 1 FROM outbox o WHERE o.id = idempotency.message AND o.business = $3
-                 )",
+                 ))",
             )
             .bind(from)
             .bind(until)
             .bind(business)
+            .bind(&sealed)
             .execute(&self.write)
             .await
             .map_err(failed)?;

@@ -1,5 +1,5 @@
 //! Every query, against a driver named `Db`. Compiled under `sqlite` and again under `postgres`, which also
-//! define `BEGIN`, `LOCK_STREAM`, `at_once`, `days`, `for_share!`, `for_update!`, `rest!` and `row_address!`.
+//! define `BEGIN`, `LOCK_STREAM`, `at_once`, `days`, `traces`, `for_share!`, `for_update!`, `rest!` and `row_address!`.
 
 mod api_keys;
 mod businesses;
@@ -29,7 +29,7 @@ use sqlx::{Encode, Pool, QueryBuilder, Type};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::{BEGIN, Db, FIRST_KEPT_EVENT, LIFT_STATEMENT_TIMEOUT, LOCK_STREAM, at_once, days};
+use super::{BEGIN, Db, FIRST_KEPT_EVENT, LIFT_STATEMENT_TIMEOUT, LOCK_STREAM, at_once, days, traces};
 pub(super) use transaction::Tx;
 
 type Conn = <Db as sqlx::Database>::Connection;
@@ -40,6 +40,8 @@ pub(crate) struct Database {
     migrator: Migrator,
     in_steps: bool,
     passed: Mutex<retention::Passed>,
+    /// Held while erasures are finished, which whoever erases and retention do.
+    finishing: Mutex<()>,
     /// Ended with the database.
     _background: JoinSet<()>,
 }
@@ -54,7 +56,15 @@ impl Database {
     ) -> Self {
         // A newer binary may have migrated already; what it added does not disturb this one.
         migrator.set_ignore_missing(true);
-        Self { write, read, migrator, in_steps, passed: Mutex::default(), _background: background }
+        Self {
+            write,
+            read,
+            migrator,
+            in_steps,
+            passed: Mutex::default(),
+            finishing: Mutex::default(),
+            _background: background,
+        }
     }
 }
 

@@ -38,10 +38,15 @@ impl Retention for Database {
         let mut passed = self.passed.lock().await;
         let events = self.delete_old_events(kept.events).await?;
         let deliveries = self.delete_deliveries().await?;
+        let quarantined = self.delete_old_quarantined(kept.events).await?;
         let bodies = self.delete_old_bodies(kept.bodies, &mut passed.bodies).await?;
         let messages = self.delete_old_messages(kept.messages, &mut passed.messages).await?;
         let lines = self.delete_old_lines(kept.messages, &mut passed.lines).await?;
-        Ok(events || deliveries || bodies || messages || lines)
+        let has_more = events || deliveries || quarantined || bodies || messages || lines;
+        if !has_more {
+            self.finish_erasures().await?;
+        }
+        Ok(has_more)
     }
 }
 
@@ -121,6 +126,20 @@ impl Database {
         .map_err(failed)?;
         let old: Vec<Uuid> = old.into_iter().map(|(id,)| id).collect();
         self.delete("DELETE FROM failed_deliveries WHERE id IN ", &old, "").await?;
+        Ok(old.len() == usize::from(STEP))
+    }
+
+    /// In the order in which they came, up to the first that came since `kept`.
+    async fn delete_old_quarantined(&self, kept: Timestamp) -> Result<bool> {
+        let rows: Vec<(Uuid, i64)> =
+            sqlx::query_as("SELECT id, received_at FROM quarantine ORDER BY seq LIMIT $1")
+                .bind(i64::from(STEP))
+                .fetch_all(&self.read)
+                .await
+                .map_err(failed)?;
+        let is_old = |(_, received_at): &&(Uuid, i64)| *received_at < kept.as_micros();
+        let old: Vec<Uuid> = rows.iter().take_while(is_old).map(|(id, _)| *id).collect();
+        self.delete("DELETE FROM quarantine WHERE id IN ", &old, "").await?;
         Ok(old.len() == usize::from(STEP))
     }
 

@@ -3,6 +3,7 @@
 mod at_once;
 mod days;
 mod durability;
+mod traces;
 
 use std::str::FromStr;
 

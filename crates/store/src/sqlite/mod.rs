@@ -3,6 +3,7 @@
 mod at_once;
 mod checkpoint;
 mod days;
+mod traces;
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -58,6 +59,9 @@ mod ops;
 /// Frames of the log after which a commit carries them over by itself, in case the task does not keep up.
 const CHECKPOINT_BACKSTOP_PAGES: &str = "16384";
 const LOG_BYTES_KEPT: &str = "67108864";
+/// What is deleted is overwritten. `FAST` would leave pages that become free as a whole as they were, and of what is
+/// erased or has become old most is on such pages; it costs one more write of each of them.
+const OVERWRITE: &str = "ON";
 /// Bytes of a page: what SQLite takes by itself, said because a limit is counted in pages.
 const PAGE: u32 = 4096;
 
@@ -85,7 +89,11 @@ pub(crate) async fn open(config: &Config) -> Result<ops::Database, OpenError> {
     let write = pool
         .clone()
         .max_connections(1)
-        .connect_with(limited(options.clone(), config.max_size_mb).pragma("cache_size", "-16384"))
+        .connect_with(
+            limited(options.clone(), config.max_size_mb)
+                .pragma("cache_size", "-16384")
+                .pragma("secure_delete", OVERWRITE),
+        )
         .await
         .map_err(unreachable)?;
     let read = pool

@@ -6,7 +6,7 @@ use domain::secret::Sealed;
 use uuid::Uuid;
 
 use crate::endpoints::endpoint;
-use crate::support::{Fixture, Shared, at, claims, unique_uuid};
+use crate::support::{Fixture, Shared, at, claims, events, unique_uuid};
 
 claims! {
     a_delivery_that_is_due_is_found_oldest_first
@@ -19,6 +19,7 @@ claims! {
     many_are_replayed_whether_they_have_a_row_or_not
     a_deleted_endpoint_leaves_no_deliveries_behind
     only_the_newest_of_what_was_delivered_stay
+    the_oldest_event_is_the_first_that_is_kept
     what_a_caller_said_is_found_with_its_owner
 }
 
@@ -43,6 +44,22 @@ pub(crate) async fn fail(fixture: &Fixture, failures: &[FailedDelivery]) {
 
 async fn write(fixture: &Fixture, failed_deliveries: Vec<DeliveryWrite>) {
     fixture.commit(&Batch { failed_deliveries, ..Batch::default() }).await;
+}
+
+async fn the_oldest_event_is_the_first_that_is_kept(store: Shared) {
+    let fixture = Fixture::new(store.clone()).await;
+    assert_eq!(store.oldest_event().await.unwrap(), None);
+    let heard = [fixture.event(), fixture.event(), fixture.event()];
+    let placed = fixture.commit(&events(&heard)).await.events;
+    let first = placed[0].unwrap();
+    assert_eq!(store.oldest_event().await.unwrap(), Some((first, heard[0].occurred_at)));
+    store.erase_business(fixture.business.key).await.unwrap();
+    assert_eq!(store.oldest_event().await.unwrap(), None);
+    let fixture = Fixture::new(store.clone()).await;
+    let later = fixture.event();
+    let placed = fixture.commit(&events(std::slice::from_ref(&later))).await.events;
+    assert_eq!(store.oldest_event().await.unwrap(), placed[0].zip(Some(later.occurred_at)));
+    assert!(placed[0] > Some(first), "a place is never given twice");
 }
 
 async fn made(store: &Shared) -> (Fixture, Endpoint) {

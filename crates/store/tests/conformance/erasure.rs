@@ -1,16 +1,20 @@
 use domain::connection::{Connection, ConnectionStatus, ProviderName};
 use domain::contracts::deliveries::DeliveryFilter;
-use domain::contracts::store::{Accepted, Batch, EventFilter, MessageFilter, NewMessage, Page, StoreError};
+use domain::contracts::store::{
+    Accepted, Batch, EventFilter, IdempotencyRecord, MessageFilter, NewMessage, Page, Quarantined, StoreError,
+};
 use domain::endpoint::Endpoint;
-use domain::secret::WrappedDataKey;
+use domain::secret::{Sealed, WrappedDataKey};
 
 use crate::deliveries::{fail, failed};
 use crate::endpoints::endpoint;
-use crate::support::{Fixture, Shared, at, business, commit_claims, events, messages, record};
+use crate::support::{Fixture, Shared, at, business, commit_claims, events, messages, record, unique_uuid};
 
 commit_claims! {
     an_erased_business_refuses_accepts_and_has_no_data_keys
     nothing_that_names_an_erased_business_is_left_and_its_neighbour_keeps_everything
+    what_was_answered_about_an_erased_business_is_forgotten
+    quarantined_news_of_the_numbers_and_accounts_of_an_erased_business_goes_with_it
     the_reference_of_an_erased_business_can_be_used_again
     an_erasure_among_accepts_leaves_no_message_behind
 }
@@ -106,6 +110,38 @@ fn connection(fixture: &Fixture) -> Connection {
         created_at: at(0),
         updated_at: at(0),
     }
+}
+
+async fn what_was_answered_about_an_erased_business_is_forgotten(store: Shared) {
+    let fixture = Fixture::new(store.clone()).await;
+    let neighbour = business(&store, fixture.account, "neighbour").await;
+    let sealed = |owner| format!(r#"{{"sealed":"c2VhbGVk"{}"#, IdempotencyRecord::ending(owner));
+    let answers = [sealed(fixture.business.key), sealed(neighbour.key), r#"{"of":"nobody"}"#.to_owned()];
+    for (key, answer) in (1..).zip(&answers) {
+        store.remember(&record(fixture.account, key, answer)).await.unwrap();
+    }
+    store.erase_business(fixture.business.key).await.unwrap();
+    for (key, stays) in [(1, false), (2, true), (3, true)] {
+        assert_eq!(store.remembered(fixture.account, &[key; 32]).await.unwrap().is_some(), stays);
+    }
+}
+
+async fn quarantined_news_of_the_numbers_and_accounts_of_an_erased_business_goes_with_it(store: Shared) {
+    let fixture = Fixture::new(store.clone()).await;
+    let (number, waba) = (Some("106".to_owned()), Some("2001".to_owned()));
+    let connection = Connection { graph_id: number, waba_id: waba, ..connection(&fixture) };
+    store.save_connection(&connection, None).await.unwrap();
+    let webhook = |subject: &str| Quarantined {
+        id: unique_uuid(),
+        provider: ProviderName::Meta,
+        subject: subject.to_owned(),
+        received_at: at(0),
+        body: Sealed::from_bytes(vec![1]),
+    };
+    let quarantine = ["106", "2001", "1060", "elsewhere"].map(webhook).to_vec();
+    fixture.commit(&Batch { quarantine, ..Batch::default() }).await;
+    store.erase_business(fixture.business.key).await.unwrap();
+    assert_eq!(store.quarantined().await.unwrap(), 2);
 }
 
 async fn the_reference_of_an_erased_business_can_be_used_again(store: Shared) {

@@ -21,6 +21,7 @@ mod schema;
 mod stats;
 mod support;
 mod templates;
+mod traces;
 mod transitions;
 mod two_ways;
 mod upgrade;

@@ -1,18 +1,21 @@
 use std::time::Duration;
 
 use domain::clock::Timestamp;
+use domain::connection::ProviderName;
 use domain::contracts::retention::Kept;
-use domain::contracts::store::{Accepted, MessageFilter, NewMessage, Page, Transition};
+use domain::contracts::store::{Accepted, Batch, MessageFilter, NewMessage, Page, Quarantined, Transition};
 use domain::event::{NewEvent, report_id, update_id};
 use domain::ids::{EventId, MessageId};
 use domain::message::{MessageStatus, TimelineEntry};
 use domain::outbox::OutboxState;
+use domain::secret::Sealed;
 use uuid::Uuid;
 
-use crate::support::{Fixture, Shared, claims, events, messages, unique};
+use crate::support::{Fixture, Shared, claims, events, messages, unique, unique_uuid};
 
 claims! {
     events_go_by_when_they_were_heard
+    quarantined_news_is_kept_as_long_as_other_news
     messages_go_when_they_are_old_and_over
     a_body_stays_as_long_as_its_message_may_be_sent
     of_an_old_day_only_what_is_over_goes
@@ -93,6 +96,23 @@ async fn events_go_by_when_they_were_heard(store: Shared) {
     fixture.hear(&event_of(&fixture, 7)).await;
     let_go(&store, &kept_since(7)).await;
     assert_eq!(heard(&fixture).await.len(), 1);
+}
+
+async fn quarantined_news_is_kept_as_long_as_other_news(store: Shared) {
+    let fixture = Fixture::new(store.clone()).await;
+    let came_on = |day| Quarantined {
+        id: unique_uuid(),
+        provider: ProviderName::Meta,
+        subject: "106".to_owned(),
+        received_at: noon(day),
+        body: Sealed::from_bytes(vec![1]),
+    };
+    let quarantine: Vec<_> = (0..600).map(|_| came_on(0)).chain([came_on(4), came_on(5)]).collect();
+    fixture.commit(&Batch { quarantine, ..Batch::default() }).await;
+    let_go(&store, &kept_since(0)).await;
+    assert_eq!(store.quarantined().await.unwrap(), 602);
+    let_go(&store, &Kept { events: noon(4), ..kept_since(0) }).await;
+    assert_eq!(store.quarantined().await.unwrap(), 2);
 }
 
 async fn messages_go_when_they_are_old_and_over(store: Shared) {

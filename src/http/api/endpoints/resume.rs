@@ -33,8 +33,10 @@ pub async fn resume(
     let route = format!("POST /v1/endpoints/{}/resume", endpoint.id);
     let request = Request { account: caller.account(), key, route, body: &body.0 };
     once(&state, request, async {
+        let owner = endpoint.key_owner();
         let endpoint = resumed(&state, endpoint).await?;
-        Made::new(StatusCode::OK, &EndpointView::new(&endpoint, None, state.clock.now()))
+        let view = EndpointView::new(&endpoint, None, state.clock.now());
+        Ok(Made::new(StatusCode::OK, &view)?.holding_secret_of(owner))
     })
     .await
 }

@@ -104,7 +104,10 @@ async fn rotated(state: &AppState, endpoint: Endpoint, rotation: &Rotation) -> R
         previous_secret: Some(previous).filter(|previous| previous.until > now),
         ..endpoint
     };
-    state.store.update_endpoint(&endpoint).await?;
+    let until = endpoint.previous_secret.as_ref().map(|previous| previous.until);
+    if !state.store.rotate_secret(endpoint.account, endpoint.id, &endpoint.secret, until).await? {
+        return Err(Problem::not_found());
+    }
     state.gateway.endpoints_changed().await;
     tracing::info!(endpoint.id = %endpoint.id, overlap_s = overlap.as_secs(), "the signing secret of an endpoint was replaced");
     let answer = EndpointView::new(&endpoint, Some(&secret), now);

@@ -138,18 +138,22 @@ pub async fn create(
     let Json { value, bytes } = body;
     let Some(key_hash) = key.0 else { return accept(&state, &caller, value, None).await };
     let body_hash = Sha256::digest(&bytes).into();
-    let business = value.business_id.clone();
-    match accept(&state, &caller, value, Some((key_hash, body_hash))).await {
-        // What was accepted once stays so, even if the same request would be refused by now.
-        Err(problem)
-            if !caller.is_restricted() || business.is_some_and(|business| caller.sees(&business)) =>
-        {
-            match state.store.remembered(caller.account(), &key_hash).await? {
-                Some(record) => replay(&state, &record, ROUTE, &body_hash).await,
-                None => Err(problem),
-            }
-        }
-        answered => answered,
+    let (business, connection) = (value.business_id.clone(), value.connection_id);
+    let problem = match accept(&state, &caller, value, Some((key_hash, body_hash))).await {
+        Ok(answer) => return Ok(answer),
+        Err(problem) => problem,
+    };
+    // What was accepted once stays so, even if the same request would be refused by now.
+    let sees = match (business, connection) {
+        _ if !caller.is_restricted() => true,
+        (Some(business), _) => caller.sees(&business),
+        (None, Some(id)) => api::connection(&state, &caller, id).await.is_ok(),
+        (None, None) => false,
+    };
+    let record = if sees { state.store.remembered(caller.account(), &key_hash).await? } else { None };
+    match record {
+        Some(record) => replay(&state, &record, ROUTE, &body_hash).await,
+        None => Err(problem),
     }
 }
 

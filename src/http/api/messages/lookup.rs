@@ -237,7 +237,8 @@ pub async fn cancel(
             }
         }
         let cancelled = message(&state, &caller, &id).await?;
-        Made::new(StatusCode::OK, &found(&state, cancelled).await?.view())
+        let view = found(&state, cancelled).await?.view();
+        Ok(Made::new(StatusCode::OK, &view)?.holding_secret_of(asked.business))
     })
     .await
 }

@@ -77,6 +77,7 @@ pub async fn one(
     body: JsonOrNothing<Replay>,
 ) -> Result<HttpResponse, Problem> {
     let old = message(&state, &caller, &id).await?;
+    let owner = old.business;
     let route = format!("POST /v1/messages/{}/replay", old.id);
     let request = Request { account: caller.account(), key, route, body: &body.bytes };
     once(&state, request, async {
@@ -87,9 +88,9 @@ pub async fn one(
                 state.store.remembered(caller.account(), &replay_key(found.message.id)).await?
         {
             // The same request, whose own record was lost in a crash.
-            return Ok(Made::from_json(StatusCode::ACCEPTED, record.answer));
+            return Ok(Made::from_json(StatusCode::ACCEPTED, record.answer).holding_secret_of(owner));
         }
-        send_again(&state, found, &body.value).await
+        Ok(send_again(&state, found, &body.value).await?.holding_secret_of(owner))
     })
     .await
 }

@@ -103,7 +103,14 @@ pub async fn many(
     // Before anything is repeated: a key opens no answer about what its caller may not see.
     let filter = filter(&state, &caller, &value).await?;
     let request = Request { account: caller.account(), key, route, body: &bytes };
-    let work = async { Made::new(StatusCode::OK, &replayed(&state, &caller, value, filter).await?) };
+    let owner = filter.business;
+    let work = async {
+        let made = Made::new(StatusCode::OK, &replayed(&state, &caller, value, filter).await?)?;
+        Ok(match owner {
+            Some(owner) => made.holding_secret_of(owner),
+            None => made,
+        })
+    };
     Box::pin(once(&state, request, work)).await
 }
 
