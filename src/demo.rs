@@ -42,6 +42,10 @@ ambiguous_limit_s = 20
 app_trouble_grace_s = 1
 service_window = false
 
+[meta]
+timeout_seconds = 4
+connect_timeout_seconds = 2
+
 [endpoints]
 allow_private_addresses = true
 

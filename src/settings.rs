@@ -145,7 +145,7 @@ impl Settings {
 impl Loaded {
     /// Everything that `gateway serve` needs, and that would only be found out later.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let Settings { server, store, vault, meta, .. } = &self.settings;
+        let Settings { server, store, vault, meta, actors, .. } = &self.settings;
         let mut found: Vec<Wrong> = Vec::new();
         if let Err(message) = server.checked_public_url() {
             found.push(wrong("server.public_url", message));
@@ -161,6 +161,13 @@ impl Loaded {
         }
         if let Err(errors) = meta.validate() {
             found.extend(errors.iter().map(|(key, message)| wrong(&format!("meta.{key}"), message.as_str())));
+        }
+        if actors.ambiguous_settle_s <= meta.timeout_seconds {
+            let message = "must be more than meta.timeout_seconds: a message must not be taken for unsent while its post may still be under way";
+            found.push(wrong("actors.ambiguous_settle_s", message));
+        }
+        if actors.ambiguous_limit_s < actors.ambiguous_settle_s {
+            found.push(wrong("actors.ambiguous_limit_s", "must not be less than actors.ambiguous_settle_s"));
         }
         if let Err(errors) = self.settings.retention.validate() {
             found.extend(errors.iter().map(|(key, message)| wrong(&format!("retention.{key}"), *message)));
@@ -314,6 +321,18 @@ mod tests {
     fn what_serving_needs_is_asked_for_all_at_once() {
         let text = error("", &[]);
         for key in ["server.public_url", "vault.master_keys", "meta.apps"] {
+            assert!(text.contains(key), "{text}");
+        }
+    }
+
+    #[test]
+    fn no_outcome_is_decided_while_its_post_may_be_under_way() {
+        for (file, key) in [
+            ("[actors]\nambiguous_settle_s = 10\n", "actors.ambiguous_settle_s"),
+            ("[meta]\ntimeout_seconds = 60\n", "actors.ambiguous_settle_s"),
+            ("[actors]\nambiguous_limit_s = 59\n", "actors.ambiguous_limit_s"),
+        ] {
+            let text = error(file, WHOLE);
             assert!(text.contains(key), "{text}");
         }
     }

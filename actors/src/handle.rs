@@ -86,10 +86,11 @@ impl Gateway {
 
     /// Accepts: answers when the row is committed, whatever happens to the message afterwards.
     pub async fn accept(&self, route: &Route, mut submission: Submission) -> Result<Acceptance, AcceptError> {
-        if !self.services.writer.has_room() {
+        if !self.services.writer.has_room(submission.priority) {
             return Err(AcceptError::Overloaded { retry_after: A_MOMENT });
         }
-        let category = self.services.templates.admit(&route.connection, &submission).await?;
+        let Submission { kind, json, recipient, .. } = &submission;
+        let category = self.services.templates.admit(&route.connection, kind, json, recipient).await?;
         submission.marketing |= category == Some(Category::Marketing);
         let contacts = &self.services.contacts;
         let asked = submission.asks(&route.connection);
@@ -228,7 +229,16 @@ impl Gateway {
         // Away from the request: a caller that hangs up does not leave half of it undone.
         let ingesting =
             tokio::spawn(async move { inbox::ingest(&services, &registry, provider, updates).await });
-        ingesting.await.unwrap_or(Err(IngestError::Write(WriteError::Unavailable)))
+        let ingested = ingesting.await.unwrap_or(Err(IngestError::Write(WriteError::Unavailable)));
+        if ingested.is_err() {
+            self.missed_news();
+        }
+        ingested
+    }
+
+    /// Something that a provider told was turned away, and comes again later.
+    pub fn missed_news(&self) {
+        self.services.hearing.missed(self.services.clock.now());
     }
 
     /// A connection was made, or its credential was replaced: its actor reads it again, endpoints hear of it.

@@ -29,6 +29,7 @@ mod contacts;
 mod directory;
 mod endpoints;
 mod handle;
+mod hearing;
 mod hints;
 mod holdings;
 mod inbox;

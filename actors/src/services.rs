@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::clock::{Clock, Timestamp};
+use domain::clock::Clock;
 use domain::connection::ProviderName;
 use domain::contracts::provider::Provider;
 use domain::contracts::store::Store;
@@ -20,6 +20,7 @@ use crate::connection::limiter;
 use crate::contacts::Contacts;
 use crate::directory::Directory;
 use crate::endpoints;
+use crate::hearing::Hearing;
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
 use crate::permits::Permits;
@@ -94,8 +95,7 @@ pub(crate) struct Services {
     pub(crate) permits: Permits,
     pub(crate) breakers: Breakers,
     pub(crate) config: Arc<Config>,
-    /// Since when this process hears what providers tell.
-    pub(crate) started_at: Timestamp,
+    pub(crate) hearing: Hearing,
     /// The stream of events, as far as it is in memory.
     pub(crate) stream: Stream,
     /// What callers said about their newest messages.

@@ -20,6 +20,7 @@ use crate::contacts::Contacts;
 use crate::directory::Directory;
 use crate::endpoints::Endpoints;
 use crate::handle::Gateway;
+use crate::hearing::Hearing;
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
 use crate::ownership::Ownership;
@@ -81,7 +82,7 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
     let directory = Directory::new(Arc::clone(&store));
     let arbiters: Vec<ArbiterHandle> = (0..threads.max(1)).map(|_| Arbiter::new().handle()).collect();
     let writer = Writer::start(&arbiters[0], Arc::clone(&store), holdings.clone(), Arc::clone(&clock));
-    let started_at = clock.now();
+    let hearing = Hearing::since(clock.now());
     let contacts = Contacts::new(Arc::clone(&store), Arc::clone(&clock), config.service_window);
     let registry = Registry::default();
     let total = usize::try_from(config.posts_in_flight_total.get()).unwrap_or(usize::MAX);
@@ -101,7 +102,7 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         permits,
         breakers: Breakers::default(),
         config: Arc::new(config),
-        started_at,
+        hearing,
         stream: Stream::default(),
         references: References::default(),
         news: watch::channel(()).0,

@@ -119,7 +119,7 @@ pub async fn among_requests<B: actix_web::body::MessageBody>(
     next.call(request).await.map(ServiceResponse::map_into_left_body)
 }
 
-/// A place among the webhooks, or 503: the provider repeats.
+/// A place among the webhooks, or 429: the provider repeats.
 pub async fn among_webhooks<B: actix_web::body::MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -128,7 +128,12 @@ pub async fn among_webhooks<B: actix_web::body::MessageBody>(
     let place = limits.as_ref().map(|limits| Limits::place(&limits.0.webhooks)).transpose();
     let _place = match place {
         Ok(place) => place,
-        Err(problem) => return Ok(refused(request, &problem)),
+        Err(problem) => {
+            if let Some(state) = request.app_data::<web::Data<AppState>>() {
+                state.gateway.missed_news();
+            }
+            return Ok(refused(request, &problem));
+        }
     };
     next.call(request).await.map(ServiceResponse::map_into_left_body)
 }

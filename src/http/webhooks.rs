@@ -69,7 +69,8 @@ async fn meta(
     let signature = request.headers().get(SIGNATURE).map(HeaderValue::as_bytes);
     let refuse = |error: WebhookError| refused(&state, &request, &error);
     webhook.signature_shape(signature).map_err(refuse)?;
-    let body = state.limits.read(payload.into_inner(), request.headers(), WEBHOOK_BODY).await?;
+    let body = state.limits.read(payload.into_inner(), request.headers(), WEBHOOK_BODY).await;
+    let body = body.inspect_err(|_| state.gateway.missed_news())?;
     webhook.verify(app, signature, &body).map_err(refuse)?;
     let updates = webhook.parse(&body, state.clock.now()).map_err(refuse)?;
     drop(body);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use domain::clock::Timestamp;
 use domain::contracts::store::Batch;
-use domain::ids::ConnectionId;
+use domain::delivery_status::DeliveryStatus;
+use domain::ids::{ConnectionId, MessageId};
 use tokio::sync::oneshot;
 
 use super::caution::Caution;
@@ -39,6 +40,8 @@ pub(crate) struct Connection {
     pub(super) turns: Turns,
     pub(super) limiter: Limiter,
     pub(super) halt: Halt,
+    /// The message with which a blocked number tried last.
+    pub(super) tried_with: Option<MessageId>,
     pub(super) caution: Caution,
     pub(super) tally: Tally,
     /// Permits that were called out for this number and are not used yet.
@@ -80,6 +83,7 @@ impl Connection {
             turns: Turns::default(),
             limiter,
             halt: Halt::None,
+            tried_with: None,
             caution: Caution::default(),
             tally: Tally::default(),
             granted: Vec::new(),
@@ -173,7 +177,8 @@ impl Connection {
         let now = self.now();
         let idle = self.is_idle(now);
         self.work.ambiguous.store(self.lanes.ambiguous_count(), Ordering::Release);
-        self.work.listening.store(self.lanes.listening(), Ordering::Release);
+        let listening = self.lanes.listening() + usize::from(self.halt.listens());
+        self.work.listening.store(listening, Ordering::Release);
         self.work.messages.store(usize::from(!idle), Ordering::Release);
         if self.is_draining() && self.lanes.in_flight() == 0 {
             for drained in self.draining.drain(..) {
@@ -265,13 +270,17 @@ impl Handler<Reported> for Connection {
     type Result = ();
 
     fn handle(&mut self, Reported { statuses, errors }: Reported, ctx: &mut Self::Context) {
+        // Before what went well: of a try that failed nothing else is believed.
+        for error in errors {
+            self.judge_report(error, ctx);
+        }
         for (id, status) in statuses {
             if has_arrived(status) {
                 self.lanes.arrived(id);
             }
-        }
-        for error in errors {
-            self.judge_report(error, ctx);
+            if self.tried_with == Some(id) && status != DeliveryStatus::Failed {
+                self.confirmed(ctx);
+            }
         }
         self.review(ctx);
         self.pump(ctx);

@@ -148,7 +148,9 @@ impl Connection {
         let Some(epoch) = self.services.holdings.epoch(opened.connection.partition) else { return };
         let Ok(claimed) = entry.state.after(Happening::Claimed { epoch, at: now }) else { return };
         let OutboxState::Sending(claim) = claimed else { return };
-        let transition = transition(&opened.connection, &entry, claimed, now, "claimed", None);
+        let mut transition = transition(&opened.connection, &entry, claimed, now, "claimed", None);
+        // An earlier attempt may have arrived after all, and its report come late.
+        transition.unless_reported = entry.state.attempts() > 0;
         // In memory at once, so that nobody else takes it; posted only once the store has it.
         self.halt.posts();
         self.lanes.moved(entry.lane, entry.id, claimed);

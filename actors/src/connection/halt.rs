@@ -14,6 +14,8 @@ const FIRST_PROBE: Duration = Duration::from_mins(5);
 const LONGEST_PROBE: Duration = Duration::from_hours(6);
 /// A probe that showed nothing is repeated after so long.
 const UNCLEAR: Duration = Duration::from_secs(10);
+/// A probe that was taken has succeeded when nothing else was reported for so long.
+const BELIEVED_AFTER: Duration = Duration::from_secs(30);
 
 /// What a provider's answer says about every message of the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,19 @@ pub enum Halt {
     /// The status changes then, unless it turns out that the app is what is broken.
     Grace { until: Timestamp, cause: Cause, told: Option<Duration> },
     /// The status says why. One message tries at times whether it is over.
-    Blocked { block: Block, probe: Probe, trying: bool },
+    Blocked { block: Block, probe: Probe, attempt: Attempt },
+}
+
+/// How far a try has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attempt {
+    #[default]
+    None,
+    /// Its post is under way.
+    Posting,
+    /// The platform took it. The same block may still come in a failed report, so nothing else goes before one that
+    /// says otherwise, or before so long.
+    Taken { until: Timestamp },
 }
 
 /// What follows from an answer.
@@ -61,7 +75,7 @@ impl Halt {
     pub fn stored(reason: Option<&str>, probe: Option<Probe>, now: Timestamp) -> Self {
         let Some(block) = reason.and_then(Reason::block) else { return Self::None };
         let probe = probe.unwrap_or(Probe { at: now.plus(FIRST_PROBE), tried: 0 });
-        Self::Blocked { block, probe, trying: false }
+        Self::Blocked { block, probe, attempt: Attempt::None }
     }
 
     /// What is in force, after the row was read again.
@@ -78,7 +92,12 @@ impl Halt {
 
     /// Something follows by itself, also when no message waits.
     pub const fn is_passing(&self) -> bool {
-        matches!(self, Self::Brief { .. } | Self::Grace { .. })
+        matches!(self, Self::Brief { .. } | Self::Grace { .. }) || self.listens()
+    }
+
+    /// A report of the message that was tried ends the wait.
+    pub const fn listens(&self) -> bool {
+        matches!(self, Self::Blocked { attempt: Attempt::Taken { .. }, .. })
     }
 
     pub const fn probe(&self) -> Option<Probe> {
@@ -93,6 +112,7 @@ impl Halt {
         let until = match *self {
             Self::None => return None,
             Self::Brief { until } | Self::Grace { until, .. } => until,
+            Self::Blocked { attempt: Attempt::Taken { until }, .. } => until,
             Self::Blocked { probe, .. } => probe.at,
         };
         (until > now).then_some(until)
@@ -104,20 +124,20 @@ impl Halt {
     }
 
     pub const fn is_trying(&self) -> bool {
-        matches!(self, Self::Blocked { trying: true, .. })
+        matches!(self, Self::Blocked { attempt: Attempt::Posting | Attempt::Taken { .. }, .. })
     }
 
     /// A message goes out, as a try if the number is blocked.
     pub const fn posts(&mut self) {
-        if let Self::Blocked { trying, .. } = self {
-            *trying = true;
+        if let Self::Blocked { attempt, .. } = self {
+            *attempt = Attempt::Posting;
         }
     }
 
     /// It did not go out after all.
     pub const fn gives_up(&mut self) {
-        if let Self::Blocked { trying, .. } = self {
-            *trying = false;
+        if let Self::Blocked { attempt, .. } = self {
+            *attempt = Attempt::None;
         }
     }
 
@@ -161,6 +181,7 @@ impl Halt {
                 return Step::Disconnect;
             }
             Self::Grace { cause: Cause::Blocked(block), told, .. } => return self.suspend(block, told, now),
+            Self::Blocked { attempt: Attempt::Taken { .. }, .. } => return self.confirmed(),
             Self::None | Self::Blocked { .. } => {}
         }
         Step::Nothing
@@ -168,12 +189,22 @@ impl Halt {
 
     /// The try was answered, and not with a block. `sent`: the provider has the message.
     pub fn tried(&mut self, sent: bool, now: Timestamp) -> Step {
-        let Self::Blocked { block, probe, trying: true } = *self else { return Step::Nothing };
-        if sent {
+        let Self::Blocked { block, probe, attempt: Attempt::Posting } = *self else { return Step::Nothing };
+        let (probe, attempt) = if sent {
+            (probe, Attempt::Taken { until: now.plus(BELIEVED_AFTER) })
+        } else {
+            (Probe { at: now.plus(UNCLEAR), ..probe }, Attempt::None)
+        };
+        *self = Self::Blocked { block, probe, attempt };
+        Step::Nothing
+    }
+
+    /// A report shows that the message that was tried really went.
+    pub const fn confirmed(&mut self) -> Step {
+        if self.listens() {
             *self = Self::None;
             return Step::Resume;
         }
-        *self = Self::Blocked { block, probe: Probe { at: now.plus(UNCLEAR), ..probe }, trying: false };
         Step::Nothing
     }
 
@@ -194,20 +225,20 @@ impl Halt {
 
     fn suspend(&mut self, block: Block, told: Option<Duration>, now: Timestamp) -> Step {
         let probe = Probe { at: now.plus(told.unwrap_or(FIRST_PROBE)), tried: 0 };
-        *self = Self::Blocked { block, probe, trying: false };
+        *self = Self::Blocked { block, probe, attempt: Attempt::None };
         Step::Suspend(block)
     }
 
     fn probed(&mut self, block: Block, told: Option<Duration>, now: Timestamp) -> Step {
-        let Self::Blocked { block: known, probe, trying } = *self else { return Step::Nothing };
+        let Self::Blocked { block: known, probe, attempt } = *self else { return Step::Nothing };
         // A report about a message that went before says nothing new.
-        if !trying {
+        if attempt == Attempt::None {
             return Step::Nothing;
         }
         let tried = probe.tried.saturating_add(1);
         let wait = told.unwrap_or_else(|| (FIRST_PROBE * (1 << tried.min(8))).min(LONGEST_PROBE));
         let probe = Probe { at: now.plus(wait), tried };
-        *self = Self::Blocked { block, probe, trying: false };
+        *self = Self::Blocked { block, probe, attempt: Attempt::None };
         if block == known { Step::Probe(probe) } else { Step::Suspend(block) }
     }
 }
@@ -242,7 +273,23 @@ mod tests {
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 360, 360]);
         now = halt.waits_until(now).unwrap();
         halt.posts();
-        assert_eq!((halt.tried(true, now), halt), (Step::Resume, Halt::None));
+        assert_eq!(halt.tried(true, now), Step::Nothing, "taken, and perhaps reported as failed in a moment");
+        assert!(halt.is_trying() && halt.waits_until(now).is_some());
+        assert_eq!((halt.confirmed(), halt), (Step::Resume, Halt::None));
+    }
+
+    #[test]
+    fn a_try_that_is_taken_and_then_reported_as_failed_counts_and_one_without_a_report_is_believed() {
+        let mut halt = Halt::stored(Some("billing"), Some(Probe { at: NOW, tried: 3 }), NOW);
+        halt.posts();
+        halt.tried(true, NOW);
+        let Step::Probe(probe) = halt.forbidden(BILLING, None, GRACE, after(2)) else { panic!("{halt:?}") };
+        assert_eq!((probe.tried, halt.is_trying(), halt.confirmed()), (4, false, Step::Nothing));
+        halt.posts();
+        halt.tried(true, probe.at);
+        assert_eq!(halt.waited(false, probe.at), Step::Nothing);
+        assert_eq!(halt.waited(false, probe.at.plus(BELIEVED_AFTER)), Step::Resume);
+        assert_eq!(halt, Halt::None);
     }
 
     #[test]
@@ -283,7 +330,7 @@ mod tests {
         halt.posts();
         assert_eq!(halt.tried(false, NOW), Step::Nothing);
         assert_eq!(halt.waits_until(NOW), Some(NOW.plus(UNCLEAR)));
-        assert!(matches!(halt, Halt::Blocked { probe: Probe { tried: 3, .. }, trying: false, .. }));
+        assert!(matches!(halt, Halt::Blocked { probe: Probe { tried: 3, .. }, attempt: Attempt::None, .. }));
     }
 
     proptest! {

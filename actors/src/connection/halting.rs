@@ -16,6 +16,9 @@ use super::lanes::Entry;
 use super::retry::{Concern, Verdict, judge};
 use crate::metrics;
 
+/// Failed reports of messages that were sent together come within so long.
+const REPORTED_WITHIN: Duration = Duration::from_secs(5);
+
 impl Connection {
     /// The provider said something about one message that says nothing against the number or the app.
     pub(super) fn answered(&mut self, sent: bool, ctx: &mut Context<Self>) {
@@ -24,6 +27,12 @@ impl Connection {
             self.services.breakers.answered(&opened.app, opened.connection.business, sent, now);
         }
         let step = self.halt.tried(sent, now);
+        self.step(step, ctx);
+    }
+
+    /// A report shows that the message with which a blocked number tried really went.
+    pub(super) fn confirmed(&mut self, ctx: &mut Context<Self>) {
+        let step = self.halt.confirmed();
         self.step(step, ctx);
     }
 
@@ -72,8 +81,9 @@ impl Connection {
         let now = self.now();
         match judge(error, 1, now, 0.5).concern {
             Concern::Halt(cause @ Cause::Blocked(_), told) => self.forbidden(cause, told, ctx),
+            // Many messages of one moment are reported one by one.
             Concern::Number(rest) => {
-                self.slow_down(now, ctx);
+                self.slow_down(now.minus(REPORTED_WITHIN), ctx);
                 self.limiter.pause(rest);
             }
             _ => {}

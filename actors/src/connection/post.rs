@@ -5,23 +5,28 @@
 
 use actix::prelude::*;
 use domain::contact::Refusal;
-use domain::contracts::provider::{Fault, ProviderError, SendError, SendReceipt, SendRequest};
+use domain::contracts::provider::{ProviderError, SendError, SendReceipt, SendRequest};
 use domain::message::Echo;
 use domain::outbox::{Claim, Happening, OutboxState};
 use domain::recipient::Recipient;
+use domain::template::Category;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::actor::Connection;
 use super::credentials::Opened;
 use super::lanes::Entry;
-use super::retry::{Concern, Verdict, judge};
+use super::retry::{Concern, TEMPLATE_UNUSABLE, Verdict, judge};
 use super::settle::{self, Receipt};
 use crate::contacts::{Asked, hear_answer};
 use crate::keychain::{SealError, column};
 use crate::metrics;
 use crate::permits::Permit;
 use crate::services::Services;
+
+/// After a trouble of our own.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// What of a message its row does not hold in memory.
 pub(super) struct Letter {
@@ -42,6 +47,8 @@ pub(super) enum Posted {
     TooLate,
     /// The provider was not asked: what was allowed when it was accepted no longer is.
     Refused(Refusal),
+    /// The provider was not asked: it would refuse the template, for this reason.
+    Unusable(String),
     /// The provider was not asked: the message itself cannot be read now, or ever.
     Unreadable { for_good: bool, reason: &'static str },
 }
@@ -93,6 +100,7 @@ impl Connection {
                 metrics::posted("sent");
                 self.caution.answered();
                 self.answered(true, ctx);
+                self.tried_with = self.halt.listens().then_some(entry.id);
                 self.sent(entry, Receipt { claim, provider_id: receipt.provider_id }, ctx);
                 return;
             }
@@ -119,12 +127,25 @@ impl Connection {
                 self.finish(entry, Happening::Rejected, refusal.as_str(), None, ctx);
                 return;
             }
+            Posted::Unusable(why) => {
+                self.answered(false, ctx);
+                self.finish(entry, Happening::Rejected, TEMPLATE_UNUSABLE, Some(saying(&why)), ctx);
+                return;
+            }
             Posted::Answered(Err(error)) => error,
-            // Certainly not sent; whoever owns the number now goes on with it, and so may we later.
-            Posted::NotOurs => not_sent("lease_lost"),
-            Posted::Unreadable { for_good: false, reason } => not_sent(reason),
+            // Whoever owns the number now goes on with it, and so may we later.
+            Posted::NotOurs => {
+                self.not_asked(entry, "lease_lost", ctx);
+                return;
+            }
+            Posted::Unreadable { for_good: false, reason } => {
+                self.not_asked(entry, reason, ctx);
+                return;
+            }
             Posted::Unreadable { for_good: true, reason } => {
-                SendError::Rejected { fault: Fault::Message, error: saying(reason) }
+                self.answered(false, ctx);
+                self.finish(entry, Happening::Rejected, reason, Some(saying(reason)), ctx);
+                return;
             }
         };
         let verdict = judge(error, entry.state.attempts(), now, self.services.jitter());
@@ -144,6 +165,13 @@ impl Connection {
         } else {
             self.settle(entry, happening, reason, Some(&error), ctx);
         }
+    }
+
+    /// The trouble is ours and passes: the message keeps its tries.
+    fn not_asked(&mut self, entry: Entry, reason: &'static str, ctx: &mut Context<Self>) {
+        let due = self.now().plus(A_MOMENT);
+        self.answered(false, ctx);
+        self.settle(entry, Happening::NotSentNotCounted { due }, reason, None, ctx);
     }
 }
 
@@ -172,9 +200,9 @@ async fn post(
     let recipient: Option<Recipient> = letter.recipient.parse().ok();
     if waited
         && let Some(recipient) = &recipient
-        && let Err(refusal) = may_still_go(services, opened, entry, &letter.kind, recipient).await
+        && let Err(why) = may_still_go(services, opened, entry, &letter, recipient).await
     {
-        return Posted::Refused(refusal);
+        return why;
     }
     if !services.holdings.may_act(connection.partition, &*services.clock) {
         return Posted::NotOurs;
@@ -196,23 +224,22 @@ async fn post(
     Posted::Answered(answer)
 }
 
-/// The recipient may have said no since it was accepted, or their service window may have closed.
+/// Since it was accepted the recipient may have said no, their service window may have closed, and the platform may
+/// have paused the template.
 async fn may_still_go(
     services: &Services,
     opened: &Opened,
     entry: &Entry,
-    kind: &str,
+    letter: &Letter,
     recipient: &Recipient,
-) -> Result<(), Refusal> {
-    let asked = Asked {
-        connection: &opened.connection,
-        recipient,
-        kind,
-        // What is advertising was asked when it was accepted; here only the recipient can have changed.
-        marketing: false,
-        priority: entry.priority,
-    };
-    services.contacts.may_still_go(asked).await
+) -> Result<(), Posted> {
+    let Letter { kind, json, .. } = letter;
+    let connection = &*opened.connection;
+    let category = services.templates.admit(connection, kind, json, recipient).await;
+    let category = category.map_err(|problem| Posted::Unusable(problem.to_string()))?;
+    let marketing = category == Some(Category::Marketing);
+    let asked = Asked { connection, recipient, kind, marketing, priority: entry.priority };
+    services.contacts.may_still_go(asked).await.map_err(Posted::Refused)
 }
 
 async fn fetch(services: &Services, opened: &Opened, entry: &Entry) -> Result<Letter, Posted> {
@@ -232,10 +259,6 @@ async fn fetch(services: &Services, opened: &Opened, entry: &Entry) -> Result<Le
     })?;
     let json = String::from_utf8(bytes.to_vec()).map_err(|_| undecryptable())?;
     Ok(Letter { recipient: stored.recipient, kind: stored.kind, json })
-}
-
-fn not_sent(reason: &str) -> SendError {
-    SendError::NotSent { error: saying(reason), retry_after: None, attempts: None }
 }
 
 fn saying(reason: &str) -> ProviderError {

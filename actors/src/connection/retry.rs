@@ -23,6 +23,8 @@ const REST: Duration = Duration::from_secs(1);
 /// A message that failed because the app may not do this at all is tried once more, in case others fail so too and
 /// the app is repaired.
 const TRIES_OF_BROKEN_APP: u16 = 2;
+/// The platform would not take the template, as it says or as we know.
+pub const TEMPLATE_UNUSABLE: &str = "template_unusable";
 /// The app may not do this at all.
 const CAPABILITY: i64 = 3;
 
@@ -118,7 +120,7 @@ const fn word(fault: Fault) -> &'static str {
         Fault::Message => "rejected",
         Fault::Recipient => "recipient_unreachable",
         Fault::RecipientForNow => "withheld_from_recipient",
-        Fault::Template => "template_unusable",
+        Fault::Template => TEMPLATE_UNUSABLE,
         Fault::Configuration => "misconfigured",
     }
 }

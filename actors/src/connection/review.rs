@@ -86,7 +86,8 @@ impl Connection {
             let mut evidence = Evidence {
                 reported: DeliveryStatus::of_reports(of_this),
                 watermark: known.watermark,
-                listening_since: self.services.started_at,
+                listening_since: self.services.hearing.unbroken_since(),
+                running_since: self.services.hearing.started_at(),
             };
             let mut decision = settle(claim, entry.on_ambiguous, evidence, timers, now);
             if decision == Some(Happening::ProvenUnsent) && !self.hears_reports(now, ctx) {
@@ -127,6 +128,12 @@ impl Connection {
 
     fn tell_of_subscription(&mut self, subscribed: Option<bool>, ctx: &mut Context<Self>) {
         let Some(opened) = &self.opened else { return };
+        if subscribed == Some(false) {
+            // What people write meanwhile is not heard: of nobody's window it is certain that it is closed.
+            let (services, id) = (self.services.clone(), self.id);
+            let telling = async move { services.contacts.hears_anew(id).await };
+            ctx.spawn(telling.into_actor(self).map(|(), _, _| ()));
+        }
         let said = opened.connection.reason.as_deref() == Some(Reason::WEBHOOK_UNSUBSCRIBED);
         match (opened.connection.status, subscribed) {
             (ConnectionStatus::Connected, Some(false)) => {

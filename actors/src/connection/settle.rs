@@ -6,7 +6,8 @@ use actix::prelude::*;
 use domain::clock::Timestamp;
 use domain::connection::Connection as Row;
 use domain::contracts::provider::ProviderError;
-use domain::contracts::store::{Batch, Committed, Transition};
+use domain::contracts::store::{Batch, Committed, StoreError, Transition};
+use domain::delivery_status::DeliveryStatus;
 use domain::event::{EventType, NewEvent};
 use domain::ids::MessageId;
 use domain::message::{MessageStatus, Order};
@@ -108,14 +109,26 @@ impl Connection {
         }
     }
 
-    /// The store knows better: take its word for one message.
+    /// The store knows better: take its word for one message. One that waits for its next attempt and was reported
+    /// all the same is over.
     pub(super) fn reread(&mut self, entry: Entry, ctx: &mut Context<Self>) {
         let Some(opened) = self.opened.clone() else { return };
         let store = Arc::clone(&self.services.store);
-        let reading = async move { store.message(opened.connection.account, entry.id).await };
+        let reading = async move {
+            let Some(stored) = store.message(opened.connection.account, entry.id).await? else {
+                return Ok(None);
+            };
+            let reports = store.reports(&[(opened.connection.id, entry.id)]).await?;
+            let reported = DeliveryStatus::of_reports(reports.into_iter().map(|report| report.status));
+            Ok::<_, StoreError>(Some((stored.state, reported)))
+        };
         ctx.spawn(reading.into_actor(self).map(move |stored, this, ctx| match stored {
-            Ok(Some(stored)) if stored.state.code() != StateCode::Sending => {
-                this.moved(&entry, stored.state);
+            Ok(Some((state, reported))) if state.code() != StateCode::Sending => {
+                this.moved(&entry, state);
+                if let Some(status) = reported.filter(|_| !state.code().is_final()) {
+                    let entry = Entry { state, ..entry };
+                    this.settle(entry, Happening::Reported(status), "reported_by_provider", None, ctx);
+                }
                 this.pump(ctx);
             }
             _ => this.start_over(ctx),

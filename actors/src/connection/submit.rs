@@ -23,7 +23,9 @@ impl Handler<Submit> for Connection {
         let send_at = message.send_at.filter(|&at| at > now);
         message.send_at = send_at;
         let mut entry = Entry::of_new(&message);
-        let mut admission = self.lanes.admission(&entry, send_at, now, self.may_claim_at_once(now));
+        // Its time may have run out on the way here: then it is for the queue to end it.
+        let may_claim = entry.expires_at > now && self.may_claim_at_once(now);
+        let mut admission = self.lanes.admission(&entry, send_at, now, may_claim);
         let mut permit = None;
         if admission == Admission::Claim {
             permit = self.permit_at_once(&entry, ctx);

@@ -60,7 +60,7 @@ pub(crate) struct Admitted {
     pub(crate) lane: LaneKey,
     /// The recipient's best name; a group has none.
     known_as: Option<Alias>,
-    window_is_open: bool,
+    window: Window,
 }
 
 /// A message that asks whether it may go.
@@ -102,7 +102,7 @@ impl Contacts {
         let connection = asked.connection;
         let own_lane = asked.recipient.lane(connection.id);
         let Some(alias) = Alias::of(asked.recipient) else {
-            return Ok(Admitted { lane: own_lane, known_as: None, window_is_open: false });
+            return Ok(Admitted { lane: own_lane, known_as: None, window: Window::Unknown });
         };
         let key = alias.key(connection.business);
         let known = self.memory.find(connection.business, key).await?;
@@ -112,7 +112,7 @@ impl Contacts {
         let admitted = Admitted {
             lane: known_as.lane(connection.id).unwrap_or(own_lane),
             known_as: Some(known_as),
-            window_is_open: window.is_open(),
+            window,
         };
         if self.decide(&asked, known.as_deref(), Listening::ALWAYS).is_ok() {
             return Ok(admitted);

@@ -48,15 +48,16 @@ impl Contacts {
         when: When,
     ) -> Result<Held, NotAdmitted> {
         let Asked { connection, kind, priority, .. } = asked;
-        let needs_place =
-            kind == "template" && connection.transport() == Transport::Official && !admitted.window_is_open;
+        let now = self.clock.now();
+        let from = when.send_at.unwrap_or(now).max(now);
+        let needs_place = kind == "template"
+            && connection.transport() == Transport::Official
+            && !admitted.window.is_open_at(from);
         let (true, Some(known_as), Some(portfolio)) =
             (needs_place, &admitted.known_as, portfolio_of(connection))
         else {
             return Ok(Held::default());
         };
-        let now = self.clock.now();
-        let from = when.send_at.unwrap_or(now).max(now);
         let until =
             if when.immediate { from } else { when.expires_at.unwrap_or_else(|| from.plus(LONGEST_WAIT)) };
         let wish = Wish {

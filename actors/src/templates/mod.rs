@@ -1,6 +1,7 @@
 //! Message templates of connected accounts: what is known of them, whether a message fits, and what news changes.
 //!
-//! A message asks here before it is accepted and pays no reading: lists are remembered. They are read from the
+//! A message asks here before it is accepted, and again before it is posted if it had to wait. It pays no reading:
+//! lists are remembered. They are read from the
 //! provider when an account is connected, every six hours, and when something hints that they changed; in between
 //! webhooks move single templates. What is not known, or not known lately, is let through: the provider decides.
 
@@ -27,8 +28,6 @@ use moka::future::Cache;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
-
-use crate::acceptance::Submission;
 
 pub(crate) use gathered::Gathered;
 pub(crate) use listing::Listing;
@@ -84,17 +83,19 @@ impl Templates {
     pub(crate) async fn admit(
         &self,
         connection: &Connection,
-        submission: &Submission,
+        kind: &str,
+        json: &str,
+        recipient: &Recipient,
     ) -> Result<Option<Category>, TemplateProblem> {
         #[derive(Deserialize)]
         struct Message {
             template: Value,
         }
-        if submission.kind != "template" {
+        if kind != "template" {
             return Ok(None);
         }
-        match serde_json::from_str::<Message>(&submission.json) {
-            Ok(message) => self.check(connection, &message.template, &submission.recipient).await,
+        match serde_json::from_str::<Message>(json) {
+            Ok(message) => self.check(connection, &message.template, recipient).await,
             Err(_) => Ok(None),
         }
     }

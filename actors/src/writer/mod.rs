@@ -14,6 +14,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use domain::clock::Clock;
 use domain::contracts::store::{Batch, Committed, Store};
+use domain::message::Priority;
 use domain::partition::{Epoch, Partition};
 use tokio::sync::oneshot;
 
@@ -80,8 +81,10 @@ impl Backlog {
         self.since.store(since.map_or(0, micros), Ordering::Relaxed);
     }
 
-    fn has_room(&self, now: Duration) -> bool {
+    fn has_room(&self, priority: Priority, now: Duration) -> bool {
         match self.rows.load(Ordering::Relaxed) {
+            // A flood of others turns no code away as long as there is any room.
+            ..MOST_WAITING if priority == Priority::Otp => true,
             ..A_QUEUE => self.age(now) < OLD,
             A_QUEUE..MOST_WAITING => self.age(now) < OLD_IN_A_QUEUE,
             _ => false,
@@ -102,9 +105,9 @@ fn micros(time: Duration) -> u64 {
 }
 
 impl WriterHandle {
-    /// Whether another message may be accepted.
-    pub fn has_room(&self) -> bool {
-        self.backlog.has_room(self.clock.boottime())
+    /// Whether another message of this priority may be accepted.
+    pub fn has_room(&self, priority: Priority) -> bool {
+        self.backlog.has_room(priority, self.clock.boottime())
     }
 
     /// Hands over at once, in the order of the calls; the answer comes when everything is durable, its rows in
@@ -300,22 +303,36 @@ impl Handler<Drain> for Writer {
 mod tests {
     use super::*;
 
+    fn has_room(backlog: &Backlog, now: Duration) -> bool {
+        backlog.has_room(Priority::Normal, now)
+    }
+
+    #[test]
+    fn there_is_room_for_a_code_until_very_much_waits() {
+        let backlog = Backlog::default();
+        backlog.add(MOST_WAITING - 1, Duration::ZERO);
+        assert!(backlog.has_room(Priority::Otp, OLD));
+        assert!(!has_room(&backlog, OLD));
+        backlog.add(1, OLD);
+        assert!(!backlog.has_room(Priority::Otp, OLD));
+    }
+
     #[test]
     fn there_is_room_until_what_waits_is_old_or_very_much() {
         let begun = Duration::from_secs(9);
         let later = begun + OLD_IN_A_QUEUE;
         let backlog = Backlog::default();
         backlog.add(A_QUEUE - 1, begun);
-        assert!(backlog.has_room(later), "one slow commit is no queue");
-        assert!(!backlog.has_room(begun + OLD));
+        assert!(has_room(&backlog, later), "one slow commit is no queue");
+        assert!(!has_room(&backlog, begun + OLD));
         backlog.add(1, later);
-        assert!(!backlog.has_room(later));
+        assert!(!has_room(&backlog, later));
         backlog.oldest_is(Some(later));
-        assert!(backlog.has_room(later), "the old ones are written");
+        assert!(has_room(&backlog, later), "the old ones are written");
         backlog.add(MOST_WAITING, later);
-        assert!(!backlog.has_room(later));
+        assert!(!has_room(&backlog, later));
         backlog.remove(MOST_WAITING + A_QUEUE);
         backlog.oldest_is(None);
-        assert!(backlog.has_room(later + OLD));
+        assert!(has_room(&backlog, later + OLD));
     }
 }

@@ -146,7 +146,7 @@ pub struct TimelineEntry {
     /// Which attempt this is about, from 1; absent where none is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub attempt: Option<u16>,
-    /// Stable word for why, such as `no_answer`, `resent_on_proof` or `outcome_unknown`.
+    /// Stable word for why, such as `throttled`, `resent_on_proof` or `outcome_unknown`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
     /// The provider's error object, without anything secret.

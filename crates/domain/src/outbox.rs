@@ -182,8 +182,12 @@ impl OutboxState {
             (Self::Sending(_), H::Rejected) => Self::Failed { attempts },
             (Self::Sending(claim), H::OutcomeUnknown | H::ClaimOrphaned) => Self::Ambiguous(claim),
 
-            // A report is proof that the provider has the message, however its own answer got lost.
+            // A report is proof that the provider has the message, however its own answer got lost, and also when
+            // silence was taken for proof of the contrary and the next attempt was not made yet.
             (Self::Sending(_) | Self::Ambiguous(_), H::Reported(_)) => Self::Sent { attempts },
+            (Self::Accepted { attempts: 1.. } | Self::RetryWait { attempts: 1.., .. }, H::Reported(_)) => {
+                Self::Sent { attempts }
+            }
             // The answer of a POST that was already given up: it settles as it would have.
             (Self::Ambiguous(_), H::ProviderAccepted) => Self::Sent { attempts },
             (Self::Ambiguous(_), H::ProvenUnsent) => Self::Accepted { attempts },
@@ -223,9 +227,11 @@ pub struct Evidence {
     /// Later than the claim, and than the moment we began to listen, it proves that reports do flow. Absent as long as
     /// the platform was not asked whether it still sends them to us.
     pub watermark: Option<Timestamp>,
-    /// Since when this process hears reports. What the provider could not deliver while nobody listened comes
+    /// Since when every report that was delivered to us was kept. What the provider could not deliver before comes
     /// late and in no order, so silence from before proves nothing.
     pub listening_since: Timestamp,
+    /// Since when this process is there to hear anything.
+    pub running_since: Timestamp,
 }
 
 /// Decides an ambiguous message; `None` means wait longer.
@@ -240,12 +246,15 @@ pub fn settle(
         return Some(Happening::Reported(status));
     }
     let silent_since = claim.at.max(evidence.listening_since);
-    let waited = now.since(silent_since);
+    // Whoever floods us with webhooks that are turned away may put off the proof, and never the end.
+    let waited_in_all = now.since(claim.at.max(evidence.running_since));
     // A status carries whole seconds, so "later" is asked of the second that follows.
     let reports_flow = evidence.watermark.is_some_and(|at| at.as_seconds() > silent_since.as_seconds());
     match policy {
-        OnAmbiguous::Resend if waited >= timers.settle && reports_flow => Some(Happening::ProvenUnsent),
-        _ if waited >= timers.limit => Some(Happening::ProofTimedOut),
+        OnAmbiguous::Resend if now.since(silent_since) >= timers.settle && reports_flow => {
+            Some(Happening::ProvenUnsent)
+        }
+        _ if waited_in_all >= timers.limit => Some(Happening::ProofTimedOut),
         _ => None,
     }
 }
@@ -322,18 +331,57 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn once_reported_no_further_post_is_allowed(
+            history in proptest::collection::vec(any_happening(), 0..40),
+            rest in proptest::collection::vec(any_happening(), 0..40),
+        ) {
+            let after = |state: OutboxState, happening| state.after(happening).unwrap_or(state);
+            let state = history.into_iter().fold(OutboxState::NEW, after);
+            // Of what was never claimed nothing can be reported, and what is over stays so.
+            prop_assume!(state.attempts() > 0);
+            let mut state = after(state, Happening::Reported(DeliveryStatus::Sent));
+            prop_assert!(state.code().is_final());
+            for happening in rest {
+                state = after(state, happening);
+                prop_assert!(state.code().is_final());
+            }
+        }
+    }
+
     fn claim() -> Claim {
         Claim { epoch: Epoch(3), attempt: 1, at: Timestamp::from_seconds(1_000) }
     }
 
-    const NOTHING: Evidence =
-        Evidence { reported: None, watermark: None, listening_since: Timestamp::from_seconds(0) };
+    const NOTHING: Evidence = Evidence {
+        reported: None,
+        watermark: None,
+        listening_since: Timestamp::from_seconds(0),
+        running_since: Timestamp::from_seconds(0),
+    };
+
+    #[test]
+    fn what_was_turned_away_puts_off_the_proof_and_not_the_end() {
+        let turned_away = Timestamp::from_seconds(1_590);
+        let heard = Some(Timestamp::from_seconds(1_595));
+        let evidence = Evidence { watermark: heard, listening_since: turned_away, ..NOTHING };
+        let decide =
+            |now| settle(claim(), OnAmbiguous::Resend, evidence, TIMERS, Timestamp::from_seconds(now));
+        assert_eq!(decide(1_599), None);
+        assert_eq!(decide(1_600), Some(Happening::ProofTimedOut));
+    }
 
     #[test]
     fn silence_while_nobody_listened_is_no_proof() {
         let restarted = Timestamp::from_seconds(2_000);
         let just_heard = Timestamp::from_seconds(2_001);
-        let heard = Evidence { watermark: Some(just_heard), listening_since: restarted, ..NOTHING };
+        let heard = Evidence {
+            watermark: Some(just_heard),
+            listening_since: restarted,
+            running_since: restarted,
+            ..NOTHING
+        };
         assert_eq!(settle(claim(), OnAmbiguous::Resend, heard, TIMERS, just_heard), None);
         let a_minute_later = Timestamp::from_seconds(2_060);
         assert_eq!(

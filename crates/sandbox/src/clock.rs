@@ -39,9 +39,10 @@ impl Clock {
     }
 }
 
-/// RFC 3339 in UTC, as the control answers show times.
+/// RFC 3339 in UTC, as the control answers show times: always with milliseconds, so that texts sort as times do.
 pub(crate) fn rfc3339(at_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+    let at = jiff::Timestamp::from_millisecond(at_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{at:.3}")
 }
 
 #[cfg(test)]

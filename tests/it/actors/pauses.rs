@@ -94,8 +94,40 @@ async fn a_suspended_number_tries_by_itself_with_one_message() {
     tree.store.change_sending(tree.connection.id, change, probe.at).await.unwrap();
     lifted.store(true, Ordering::SeqCst);
     let tree = tree.restarted(config(), script).await;
+    let next = tree.accept("+255712000002", "two").await;
     tree.reaches(id, Sent).await;
+    assert_eq!(tree.row(tree.connection.id).await.status, Suspended, "taken, and not reported yet");
+    tree.report(id, DeliveryStatus::Sent, None).await;
     tree.turns(tree.connection.id, Connected, None).await;
+    tree.reaches(next, Sent).await;
+}
+
+#[actix_rt::test]
+async fn a_try_that_is_taken_and_fails_later_burns_nothing_of_the_queue() {
+    let wait = Duration::from_secs(200);
+    let (lifted, script) = until_lifted(blocked(Block::Billing, Some(wait)));
+    let tree = Tree::start(config(), script.clone()).await;
+    let id = tree.accept("+255712000001", "one").await;
+    tree.turns(tree.connection.id, Suspended, Some("billing")).await;
+    let probe = tree.row(tree.connection.id).await.sending.probe.expect("it is written down");
+    let due = domain::connection::Probe { at: probe.at.minus(wait), ..probe };
+    let change = domain::connection::SendingChange::Probe(Some(due));
+    tree.store.change_sending(tree.connection.id, change, probe.at).await.unwrap();
+    // From here on the platform takes every message, and reports later that the card was declined.
+    lifted.store(true, Ordering::SeqCst);
+    let tree = tree.restarted(config(), script).await;
+    for number in 0..20 {
+        tree.accept(&format!("+2557120001{number:02}"), "queued").await;
+    }
+    tree.reaches(id, Sent).await;
+    tree.report(id, DeliveryStatus::Failed, Some(blocked(Block::Billing, None))).await;
+    eventually("the try counts", Duration::from_secs(10), || async {
+        let tried = tree.row(tree.connection.id).await.sending.probe.map(|probe| probe.tried);
+        if tried == Some(1) { Ok(()) } else { Err(format!("{tried:?}")) }
+    })
+    .await;
+    assert_eq!(tree.row(tree.connection.id).await.status, Suspended);
+    assert_eq!(tree.posts().iter().filter(|text| *text == "queued").count(), 0);
 }
 
 #[actix_rt::test]

@@ -6,10 +6,10 @@ use std::time::Duration;
 use domain::contracts::provider::{ProviderError, SendError};
 use domain::contracts::store::{Batch, Transition};
 use domain::delivery_status::DeliveryStatus;
-use domain::message::MessageStatus::{Ambiguous, Failed, Sent};
+use domain::message::MessageStatus::{Accepted, Ambiguous, Failed, Sent};
 use domain::outbox::{Happening, OutboxState};
 use domain::{Clock as _, ConnectionStatus};
-use gateway_actors::SystemClock;
+use gateway_actors::{Config, SystemClock};
 
 use crate::support::eventually;
 use crate::support::tree::{Step, Tree, config};
@@ -42,6 +42,50 @@ async fn a_lost_message_goes_again_once_others_prove_that_reports_flow() {
     let reasons: Vec<_> =
         tree.store.timeline(lost).await.unwrap().into_iter().filter_map(|line| line.reason).collect();
     assert_eq!(reasons, ["outcome_unknown", "resent_on_proof"]);
+}
+
+#[actix_rt::test]
+async fn a_report_that_comes_between_the_proof_and_the_next_attempt_is_in_time() {
+    let script: crate::support::scripted::Script = Arc::new(|_, text| match text {
+        "lost" => Step::Fail(unknown()),
+        _ => Step::Accept,
+    });
+    let tree = Tree::start(config(), script).await;
+    let lost = tree.accept("+255712000001", "lost").await;
+    tree.reaches(lost, Ambiguous).await;
+    // Its owner wants it slow now: what is proven unsent has to wait for its turn.
+    let pace = Some(domain::connection::Pace { per_minute: 15, jitter_percent: 0 });
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let other = tree.accept("+255712000002", "other").await;
+    tree.reaches(other, Sent).await;
+    tree.gateway.set_pace(&tree.connection, pace).await.unwrap();
+    tree.report(other, DeliveryStatus::Sent, None).await;
+    tree.reaches(lost, Accepted).await;
+    tree.report(lost, DeliveryStatus::Delivered, None).await;
+    tree.reaches(lost, Sent).await;
+    assert_eq!(tree.posts().iter().filter(|text| *text == "lost").count(), 1);
+    let timeline = tree.store.timeline(lost).await.unwrap();
+    assert_eq!(timeline.last().and_then(|line| line.reason.as_deref()), Some("reported_by_provider"));
+}
+
+#[actix_rt::test]
+async fn silence_that_we_did_not_hear_is_no_proof() {
+    let patient = Config { ambiguous_limit_s: 6, ..config() };
+    let tree = Tree::start(patient, one_is_lost()).await;
+    let lost = tree.accept("+255712000001", "lost").await;
+    tree.reaches(lost, Ambiguous).await;
+    // Something was turned away again and again: its report may have been among it.
+    for _ in 0..4 {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        tree.gateway.missed_news();
+        let other = tree.accept("+255712000002", "other").await;
+        tree.reaches(other, Sent).await;
+        tree.report(other, DeliveryStatus::Sent, None).await;
+    }
+    assert_eq!(tree.status(lost).await, Ambiguous);
+    prove(&tree).await;
+    tree.reaches(lost, Sent).await;
+    assert_eq!(tree.posts().iter().filter(|text| *text == "lost").count(), 2);
 }
 
 #[actix_rt::test]

@@ -79,6 +79,11 @@ impl Window {
         matches!(self, Self::Open { .. })
     }
 
+    /// Whether it will be, as far as is known now.
+    pub fn is_open_at(self, time: Timestamp) -> bool {
+        matches!(self, Self::Open { until, .. } if time < until)
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open { .. } => "open",
@@ -106,6 +111,8 @@ mod tests {
     fn a_window_is_open_for_24_hours_and_surely_closed_a_moment_later() {
         let minute = Duration::from_mins(1);
         let last = ago(WINDOW.checked_sub(minute).unwrap());
+        let open = Window::of(Some(wrote(last)), Listening::ALWAYS, NOW);
+        assert!(open.is_open_at(NOW) && !open.is_open_at(NOW.plus(minute)));
         assert_eq!(
             Window::of(Some(wrote(last)), Listening::ALWAYS, NOW),
             Window::Open { until: NOW.plus(minute), free_entry: false }

@@ -238,6 +238,8 @@ fn sending(number: &OfferedNumber, existing: Option<&Connection>) -> Sending {
     let known = existing.and_then(|existing| existing.sending.messages_per_second);
     let messages_per_second = if number.coexistence {
         Some(Sending::COEXISTENCE)
+    } else if number.high_throughput {
+        Some(Sending::MOST)
     } else {
         known.map(|rate| if rate == Sending::COEXISTENCE { Sending::STANDARD } else { rate })
     };
@@ -258,6 +260,25 @@ fn random_pin() -> Result<Pin, getrandom::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_sends_as_fast_as_the_platform_says_when_it_is_connected() {
+        let number = OfferedNumber {
+            waba_id: "102".to_owned(),
+            phone_number_id: "106".to_owned(),
+            phone_number: None,
+            verified_name: None,
+            quality_rating: None,
+            verified: true,
+            registered: true,
+            coexistence: false,
+            high_throughput: false,
+        };
+        let rate = |number: &OfferedNumber| sending(number, None).messages_per_second;
+        assert_eq!(rate(&number), None);
+        assert_eq!(rate(&OfferedNumber { high_throughput: true, ..number.clone() }), Some(1_000));
+        assert_eq!(rate(&OfferedNumber { high_throughput: true, coexistence: true, ..number }), Some(20));
+    }
 
     #[test]
     fn a_pin_has_six_digits() {
