@@ -8,6 +8,7 @@
 //! Every rule is a function from plain data to violations. A test of each runs it on the real tree, another on
 //! a made-up tree that breaks it.
 
+mod delivery_guide;
 mod dependencies;
 mod files;
 mod licences;
