@@ -116,6 +116,9 @@ impl Client {
         if let Some(priority) = lane.priority {
             body["priority"] = json!(priority);
         }
+        if let Some(order) = lane.order {
+            body["order"] = json!(order);
+        }
         if dice.percent(25) {
             body["on_ambiguous"] = json!(if dice.percent(50) { "fail" } else { "resend" });
         }

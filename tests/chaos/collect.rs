@@ -21,11 +21,12 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// Every entry of a list that is read page by page.
+/// Every entry of a list that is read page by page. `path` may end with a query.
 async fn all(api: &Api, path: &str, limit: usize) -> Vec<Value> {
     let (mut entries, mut after) = (Vec::new(), String::new());
+    let joint = if path.contains('?') { '&' } else { '?' };
     loop {
-        let page = api.get(&format!("{path}?limit={limit}{after}")).await.expect(200);
+        let page = api.get(&format!("{path}{joint}limit={limit}{after}")).await.expect(200);
         entries.extend(list(&page["data"]).cloned());
         after = match &page["next"] {
             Value::Null => return entries,
@@ -53,6 +54,7 @@ fn arrival(entry: &Value) -> Option<Arrival> {
         message: message.to_owned(),
         attempt: attempt.parse().ok()?,
         taken_as: entry["id"].as_str().map(str::to_owned),
+        refused: entry["outcome"] == "rejected",
     })
 }
 
@@ -119,8 +121,19 @@ fn row(message: &Value) -> Row {
     Row { status: text(&message["status"]), timeline: list(&message["timeline"]).map(mark).collect() }
 }
 
+/// Oldest first: in the order of the stream.
 pub(crate) async fn events(api: &Api) -> Vec<Event> {
     all(api, "/v1/events", PAGE).await.iter().map(event).collect()
+}
+
+/// Deliveries that the endpoint has not taken yet.
+pub(crate) async fn undelivered(api: &Api, endpoint: &str) -> Vec<String> {
+    let mut ids = Vec::new();
+    for state in ["retrying", "parked"] {
+        let path = format!("/v1/deliveries?endpoint_id={endpoint}&state={state}");
+        ids.extend(all(api, &path, PAGE).await.iter().map(|delivery| text(&delivery["id"])));
+    }
+    ids
 }
 
 fn event(entry: &Value) -> Event {
@@ -138,7 +151,13 @@ fn event(entry: &Value) -> Event {
         },
         _ => EventKind::Other,
     };
-    Event { id: text(&entry["id"]), kind, business: text(&data["business_id"]) }
+    Event { id: text(&entry["id"]), kind, business: text(&data["business_id"]), contact: contact(data) }
+}
+
+/// The connection, and the person on its other side: who wrote, or to whom the message went.
+fn contact(data: &Value) -> Option<String> {
+    let person = data["message"]["from"].as_str().or_else(|| data["status"]["recipient_id"].as_str())?;
+    Some(format!("{} to {}", data["connection_id"].as_str()?, person.trim_start_matches('+')))
 }
 
 #[cfg(test)]
@@ -149,9 +168,11 @@ mod tests {
     #[test]
     fn an_arrival_names_message_and_attempt() {
         let entry = json!({ "seq": 7, "at": "2026-09-21T14:13:20.5Z", "host": "127.0.0.1:1", "id": null,
+            "outcome": "rejected",
             "body": { "biz_opaque_callback_data": "v1.msg_1.2", "text": { "body": "lane 1 number 2" } } });
         let arrival = arrival(&entry).unwrap();
-        assert_eq!((arrival.message.as_str(), arrival.attempt, arrival.taken_as), ("msg_1", 2, None));
+        assert_eq!((arrival.message.as_str(), arrival.attempt), ("msg_1", 2));
+        assert_eq!((arrival.taken_as, arrival.refused), (None, true));
         assert_eq!(arrival.at % 1_000_000, 500_000);
         assert!(super::arrival(&json!({ "seq": 1, "body": { "status": "read" } })).is_none());
     }
@@ -178,5 +199,14 @@ mod tests {
         assert!(matches!(read(own), EventKind::Status { own: true, .. }));
         let foreign = json!({ "status": { "id": "wamid.x", "status": "sent" } });
         assert!(matches!(read(foreign), EventKind::Foreign { .. }));
+    }
+
+    #[test]
+    fn what_a_person_writes_and_what_happens_to_what_they_are_sent_is_about_the_same_contact() {
+        let wrote = json!({ "connection_id": "con_1", "message": { "from": "255712300001" } });
+        let read = json!({ "connection_id": "con_1", "status": { "recipient_id": "255712300001" } });
+        assert_eq!(contact(&wrote), Some("con_1 to 255712300001".to_owned()));
+        assert_eq!(contact(&read), contact(&wrote));
+        assert_eq!(contact(&json!({ "connection_id": "con_1", "status": "connected" })), None);
     }
 }

@@ -45,7 +45,7 @@ type Uplinks = Mutex<Vec<std::sync::Arc<crate::line::Line>>>;
 async fn processes(world: &World, gateways: &mut Gateways, uplinks: &Uplinks, began: Instant) -> Conducted {
     let mut conducted = Conducted::default();
     for Step { at, lasts, fault } in world.plan.of_track(Track::Process) {
-        sleep_until(began + at).await;
+        tend_until(began + at, gateways, uplinks).await;
         let from = clock::now();
         let Fault::Process(trouble) = fault else { continue };
         match trouble {
@@ -60,7 +60,7 @@ async fn processes(world: &World, gateways: &mut Gateways, uplinks: &Uplinks, be
             ProcessTrouble::Pause => {
                 gateways.pause();
                 sleep(lasts).await;
-                gateways.resume();
+                gateways.resume(lasts);
             }
             ProcessTrouble::PauseAndReplace => {
                 gateways.pause();
@@ -81,17 +81,36 @@ async fn processes(world: &World, gateways: &mut Gateways, uplinks: &Uplinks, be
                 let full_from = clock::now();
                 sleep(lasts).await;
                 conducted.full.push((full_from, clock::now()));
+                // Whoever starts with room again has to go on as after any other end.
+                conducted.hindered.push((from, clock::now()));
                 gateways.kill().await;
                 gateways.start(None).await;
             }
         }
-        if matches!(trouble, ProcessTrouble::Pause | ProcessTrouble::DiskFull) {
+        if trouble == ProcessTrouble::Pause {
             conducted.hindered.push((from, clock::now()));
         }
         *uplinks.lock().expect("not poisoned") = gateways.uplinks();
     }
+    // A long sleeper may find its lease gone and end only after the last step.
+    tend_until(began + world.plan.length(), gateways, uplinks).await;
     conducted
 }
+
+/// Waits, and puts another process in the place of one that ended by itself meanwhile.
+async fn tend_until(until: Instant, gateways: &mut Gateways, uplinks: &Uplinks) {
+    loop {
+        sleep_until(until.min(Instant::now() + TEND_EVERY)).await;
+        if gateways.restart_if_ended().await {
+            *uplinks.lock().expect("not poisoned") = gateways.uplinks();
+        }
+        if Instant::now() >= until {
+            return;
+        }
+    }
+}
+
+const TEND_EVERY: Duration = Duration::from_millis(100);
 
 async fn database(world: &World, began: Instant) -> Spans {
     let mut hindered = Spans::new();

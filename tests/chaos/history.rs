@@ -21,6 +21,7 @@ pub(crate) struct History {
     pub(crate) webhooks: Vec<Webhook>,
     /// By the message's id.
     pub(crate) rows: HashMap<String, Row>,
+    /// In the order of the stream.
     pub(crate) events: Vec<Event>,
     pub(crate) endpoints: Vec<EndpointLog>,
     pub(crate) lives: Vec<Life>,
@@ -89,6 +90,8 @@ pub(crate) struct Arrival {
     pub(crate) attempt: u64,
     /// The platform took it, under this id.
     pub(crate) taken_as: Option<String>,
+    /// It was answered with an error. What was cut was not answered at all, whether taken or not.
+    pub(crate) refused: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -140,6 +143,8 @@ pub(crate) struct Event {
     pub(crate) id: String,
     pub(crate) kind: EventKind,
     pub(crate) business: String,
+    /// Connection and person, where it is about one.
+    pub(crate) contact: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -167,10 +172,14 @@ pub(crate) struct EndpointLog {
     pub(crate) name: String,
     /// Hears of this business only.
     pub(crate) business: Option<String>,
+    /// Wants the events about one person in their order.
+    pub(crate) ordered: bool,
     /// Takes nothing, ever.
     pub(crate) dead: bool,
     /// How often each event was taken.
     pub(crate) taken: BTreeMap<String, u32>,
+    /// Each event once, in the order in which they were taken first.
+    pub(crate) first_taken: Vec<String>,
 }
 
 /// One process of the gateway.
@@ -178,6 +187,8 @@ pub(crate) struct EndpointLog {
 pub(crate) struct Life {
     /// By which its posts are known.
     pub(crate) host: String,
+    /// Nothing of it ran before.
+    pub(crate) started_at: Micros,
     pub(crate) ready_at: Micros,
     pub(crate) ended_at: Option<Micros>,
     pub(crate) end: Option<End>,
@@ -185,6 +196,8 @@ pub(crate) struct Life {
     pub(crate) hindered: Vec<(Micros, Micros)>,
     /// When it could know that another process had taken over.
     pub(crate) superseded_at: Option<Micros>,
+    /// When it last woke from a pause that outlasted its lease.
+    pub(crate) lease_over_at: Option<Micros>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -196,6 +209,8 @@ pub(crate) enum End {
     Superseded,
     /// It had to be killed although it should have ended by itself.
     Overstayed,
+    /// It ended although nobody had told it to, nor taken over.
+    Unasked,
     /// At the end of the run.
     Over,
 }

@@ -1,14 +1,14 @@
 //! What is asked for, by the environment: `scripts/test` says it there.
 
 use std::env;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use crate::plan::Database;
+use crate::plan::chosen::{FULL, USUAL};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
-    pub(crate) seeds: RangeInclusive<u64>,
+    pub(crate) seeds: Vec<u64>,
     /// Nothing: both.
     pub(crate) database: Option<Database>,
     pub(crate) seconds: u64,
@@ -20,8 +20,6 @@ pub(crate) struct Options {
     pub(crate) artifacts: PathBuf,
 }
 
-const USUAL: RangeInclusive<u64> = 1..=2;
-const FULL: RangeInclusive<u64> = 1..=8;
 const SECONDS: u64 = 30;
 
 impl Options {
@@ -30,9 +28,9 @@ impl Options {
     }
 
     fn read(get: impl Fn(&str) -> Option<String>) -> Self {
-        let usual = if get("FULL").is_some() { FULL } else { USUAL };
+        let usual = if get("FULL").is_some() { FULL.to_vec() } else { USUAL.to_vec() };
         Self {
-            seeds: get("SEEDS").map_or(usual, |text| range(&text)),
+            seeds: get("SEEDS").map_or(usual, |text| seeds(&text)),
             database: get("SEEDS_DATABASE").map(|name| database(&name)),
             seconds: get("SEEDS_SECONDS").map_or(SECONDS, |text| number(&text)),
             results: get("SEEDS_RESULTS").map(PathBuf::from),
@@ -46,12 +44,15 @@ fn number(text: &str) -> u64 {
     text.parse().unwrap_or_else(|_| panic!("{text:?} is not a whole number"))
 }
 
-/// `3..7`, both included; `3` is `3..3`.
-fn range(text: &str) -> RangeInclusive<u64> {
-    let (first, last) = text.split_once("..").unwrap_or((text, text));
-    let (first, last) = (number(first), number(last));
-    assert!(first <= last, "{text} is empty");
-    first..=last
+/// `3..7`, both included, or `3`, or several of these with commas between them.
+fn seeds(text: &str) -> Vec<u64> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once("..").unwrap_or((part, part));
+        let (first, last) = (number(first), number(last));
+        assert!(first <= last, "{part} is empty");
+        first..=last
+    };
+    text.split(',').flat_map(range).collect()
 }
 
 fn database(name: &str) -> Database {
@@ -75,11 +76,15 @@ mod tests {
                 pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
             })
         };
-        assert_eq!(asked(&[]).seeds, 1..=2);
-        assert_eq!(asked(&[("FULL", "1")]).seeds, 1..=8);
+        assert_eq!(asked(&[]).seeds, USUAL);
+        assert_eq!(asked(&[("FULL", "1")]).seeds, FULL);
         let given =
             asked(&[("FULL", "1"), ("SEEDS", "3..7"), ("SEEDS_DATABASE", "sqlite"), ("SEEDS_SECONDS", "9")]);
-        assert_eq!((given.seeds, given.database, given.seconds), (3..=7, Some(Database::Sqlite), 9));
-        assert_eq!(asked(&[("SEEDS", "5")]).seeds, 5..=5);
+        assert_eq!(
+            (given.seeds, given.database, given.seconds),
+            (vec![3, 4, 5, 6, 7], Some(Database::Sqlite), 9)
+        );
+        assert_eq!(asked(&[("SEEDS", "5")]).seeds, [5]);
+        assert_eq!(asked(&[("SEEDS", "5,7..8")]).seeds, [5, 7, 8]);
     }
 }

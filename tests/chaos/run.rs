@@ -131,11 +131,8 @@ async fn calm_down(world: &World, slack: Duration) {
 
 async fn replay(world: &World) {
     let api = world.api();
-    for endpoint in world.living_endpoints() {
-        let listed = api.get(&format!("/v1/deliveries?endpoint_id={endpoint}&limit=200")).await.expect(200);
-        let failed = listed["data"].as_array().cloned().unwrap_or_default();
-        for delivery in failed.iter().filter(|delivery| delivery["status"] != "delivered") {
-            let id = delivery["id"].as_str().unwrap_or_default();
+    for endpoint in world.replayed_endpoints() {
+        for id in collect::undelivered(&api, endpoint).await {
             api.post(&format!("/v1/deliveries/{id}/replay"), &serde_json::Value::Null).await;
         }
     }

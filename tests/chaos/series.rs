@@ -32,8 +32,8 @@ pub(crate) fn run(database: Database) {
         options.results.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     let passed =
         if options.again { HashSet::new() } else { results::passed(&kept, database, options.seconds) };
-    let seeds: Vec<u64> = options.seeds.clone().filter(|seed| !passed.contains(seed)).collect();
-    let skipped = options.seeds.clone().count() - seeds.len();
+    let seeds: Vec<u64> = options.seeds.iter().copied().filter(|seed| !passed.contains(seed)).collect();
+    let skipped = options.seeds.len() - seeds.len();
 
     let runs = seeds.into_iter().map(|seed| one(Plan::draw(seed, database, options.seconds), &options));
     let verdicts: Vec<Verdict> = runtime().block_on(stream::iter(runs).buffer_unordered(2).collect());

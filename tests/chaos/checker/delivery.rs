@@ -1,9 +1,10 @@
-//! Every event reaches every endpoint that wants it, and every end that the gateway decided is an event.
+//! Every event reaches every endpoint that wants it, in the order of its contact where that is wanted, and every end
+//! that the gateway decided is an event.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Found, Promise, View};
-use crate::history::EventKind;
+use crate::history::{EndpointLog, EventKind};
 
 pub(super) fn check(view: &View<'_>, found: &mut Found) {
     let known: HashSet<&str> = view.history.events.iter().map(|event| event.id.as_str()).collect();
@@ -22,8 +23,30 @@ pub(super) fn check(view: &View<'_>, found: &mut Found) {
                 format!("{} was told {stray}, which is not kept", endpoint.name),
             );
         }
+        if endpoint.ordered {
+            in_order(view, endpoint, found);
+        }
     }
     ends(view, found);
+}
+
+/// An event may come again after a crash, so what counts is when it was taken first. One finding a contact: behind the
+/// first event that is out of place most others are.
+fn in_order(view: &View<'_>, endpoint: &EndpointLog, found: &mut Found) {
+    let places: HashMap<&str, usize> =
+        endpoint.first_taken.iter().enumerate().map(|(place, id)| (id.as_str(), place)).collect();
+    let mut by_contact: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+    for event in &view.history.events {
+        if let (Some(contact), Some(place)) = (&event.contact, places.get(event.id.as_str())) {
+            by_contact.entry(contact).or_default().push((*place, &event.id));
+        }
+    }
+    for (contact, told) in by_contact {
+        if let Some([(_, earlier), (_, later)]) = told.array_windows().find(|[one, next]| one.0 > next.0) {
+            let name = &endpoint.name;
+            found.add(Promise::EventsInOrder, format!("{name} took {later} before {earlier}, of {contact}"));
+        }
+    }
 }
 
 fn ends(view: &View<'_>, found: &mut Found) {
@@ -72,13 +95,26 @@ mod tests {
     }
 
     #[test]
+    fn events_about_one_person_come_in_their_order_to_whoever_asked_for_that() {
+        let mut history = good();
+        history.endpoints[0].first_taken.swap(1, 2);
+        assert_eq!(found_by(check, &history), [Promise::EventsInOrder]);
+        let mut unordered = history.clone();
+        unordered.endpoints[0].ordered = false;
+        assert_eq!(found_by(check, &unordered), []);
+        history.events[2].contact = Some("number to another person".to_owned());
+        assert_eq!(found_by(check, &history), [], "different people wait for nobody");
+    }
+
+    #[test]
     fn an_end_of_our_own_decision_is_told() {
         let mut history = good();
         let row = history.rows.get_mut(ID).unwrap();
         row.timeline.push(mark(9, "expired", None, Some("expired")));
         assert_eq!(found_by(check, &history), [Promise::EventsDelivered]);
         let kind = EventKind::Status { message: ID.to_owned(), word: "expired".to_owned(), own: true };
-        history.events.push(Event { id: "evt_end".to_owned(), kind, business: "duka".to_owned() });
+        let event = Event { id: "evt_end".to_owned(), kind, ..history.events[0].clone() };
+        history.events.push(event);
         history.endpoints[0].taken.insert("evt_end".to_owned(), 1);
         assert_eq!(found_by(check, &history), []);
     }

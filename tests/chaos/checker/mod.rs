@@ -35,7 +35,9 @@ pub(crate) enum Promise {
     OldProcessStops,
     /// … and ends by itself.
     OldProcessEnds,
-    /// I5: after a start sending goes on within a bound.
+    /// Whoever was not superseded does not.
+    StaysUp,
+    /// I5: after the end of a process sending goes on within a bound.
     GoesOn,
     /// A database without room is said, not waited for.
     SaysWhenFull,
@@ -45,8 +47,10 @@ pub(crate) enum Promise {
     NothingLate,
     /// I6: what was acknowledged is kept, once.
     NewsKeptOnce,
-    /// Every event reaches every endpoint that wants it.
+    /// Every event reaches every endpoint that wants it …
     EventsDelivered,
+    /// … and those about one person in their order, where that is wanted.
+    EventsInOrder,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

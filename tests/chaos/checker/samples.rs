@@ -27,7 +27,12 @@ pub(super) fn good() -> History {
     let kinds = statuses.into_iter().chain([EventKind::Received { id: "wamid.in".to_owned() }]);
     let events: Vec<Event> = kinds
         .enumerate()
-        .map(|(n, kind)| Event { id: format!("evt_{n}"), kind, business: "duka".to_owned() })
+        .map(|(n, kind)| Event {
+            id: format!("evt_{n}"),
+            kind,
+            business: "duka".to_owned(),
+            contact: Some("number to person".to_owned()),
+        })
         .collect();
     let taken: BTreeMap<String, u32> = events.iter().map(|event| (event.id.clone(), 1)).collect();
     let news = |word: &str| News::Status {
@@ -51,14 +56,23 @@ pub(super) fn good() -> History {
         webhooks: webhooks.to_vec(),
         rows: HashMap::from([(ID.to_owned(), Row { status: "read".to_owned(), timeline })]),
         events,
-        endpoints: vec![EndpointLog { name: "all".to_owned(), business: None, dead: false, taken }],
+        endpoints: vec![EndpointLog {
+            name: "all".to_owned(),
+            business: None,
+            ordered: true,
+            dead: false,
+            first_taken: taken.keys().cloned().collect(),
+            taken,
+        }],
         lives: vec![Life {
             host: "first".to_owned(),
+            started_at: SECOND / 2,
             ready_at: SECOND,
             ended_at: None,
             end: None,
             hindered: Vec::new(),
             superseded_at: None,
+            lease_over_at: None,
         }],
         full: Vec::new(),
     }
@@ -84,6 +98,7 @@ pub(super) fn arrival(seq: u64, message: &str, attempt: u64, taken_as: Option<&s
         message: message.to_owned(),
         attempt,
         taken_as: taken_as.map(str::to_owned),
+        refused: taken_as.is_none(),
     }
 }
 

@@ -11,8 +11,11 @@ use crate::dice::Dice;
 /// Longer than three times everything that may hold up a status in a strict run.
 const STRICT: Timers = Timers { settle_s: 8, limit_s: 18 };
 /// Short, so that resends and their limits come often.
-const LOOSE: Timers = Timers { settle_s: 2, limit_s: 6 };
+const LOOSE: Timers = Timers { settle_s: 3, limit_s: 6 };
 const STRICT_PERCENT: u64 = 60;
+/// Of the pauses of a loose run: some last longer than the gateway may act without a renewal, and than a lease.
+const LONG_PAUSE_PERCENT: u64 = 35;
+const LONG_PAUSE_MS: (u64, u64) = (5_000, 30_000);
 
 impl Plan {
     pub(crate) fn draw(seed: u64, database: Database, seconds: u64) -> Self {
@@ -68,6 +71,7 @@ impl Drawing {
     fn processes(&mut self) {
         let mut first = true;
         let sqlite = self.database == Database::Sqlite;
+        let half = u64::try_from(self.length.as_millis() / 2).unwrap_or(u64::MAX);
         self.track("process", (3_000, 7_000), |dice, strict| {
             use ProcessTrouble as T;
             let kinds = [
@@ -88,7 +92,7 @@ impl Drawing {
             let lasts = match trouble {
                 T::Kill | T::Stop | T::Overlap => Duration::ZERO,
                 T::Pause if strict => dice.millis(500, 2_000),
-                T::Pause => dice.millis(1_000, 8_000),
+                T::Pause => pause(dice, half),
                 T::PauseAndReplace => dice.millis(2_000, 5_000),
                 T::DiskFull => dice.millis(6_000, 9_000),
             };
@@ -161,6 +165,12 @@ impl Drawing {
     }
 }
 
+/// Of a loose run. A long one takes at most half of the run, which is about more than one pause.
+fn pause(dice: &mut Dice, half_ms: u64) -> Duration {
+    let (least, most) = (LONG_PAUSE_MS.0, LONG_PAUSE_MS.1.min(half_ms));
+    if dice.percent(LONG_PAUSE_PERCENT) { dice.millis(least, most) } else { dice.millis(1_000, 8_000) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -226,6 +236,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_loose_run_pauses_the_process_for_up_to_half_of_its_length_now_and_then() {
+        let longest = |strict: bool, seconds: u64| {
+            let plans = (1..200).map(|seed| Plan::draw(seed, Database::Postgres, seconds));
+            let steps = plans.filter(|plan| plan.strict == strict).flat_map(|plan| plan.steps);
+            let pauses = steps.filter(|step| step.fault == Fault::Process(ProcessTrouble::Pause));
+            pauses.map(|step| step.lasts.as_secs()).max().unwrap_or_default()
+        };
+        assert!((11..=15).contains(&longest(false, 30)), "{} s", longest(false, 30));
+        assert!((25..=30).contains(&longest(false, 120)), "{} s", longest(false, 120));
+        assert!(longest(true, 120) <= 2, "{} s", longest(true, 120));
     }
 
     #[test]

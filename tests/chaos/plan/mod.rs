@@ -1,5 +1,6 @@
 //! What goes wrong in a run, and when. A seed decides it: the same seed, database and length give the same plan.
 
+pub(crate) mod chosen;
 mod draw;
 mod fault;
 

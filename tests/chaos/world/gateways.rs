@@ -21,6 +21,8 @@ use crate::support::api::client;
 const START_WITHIN: Duration = Duration::from_mins(1);
 /// A superseded process learns of it within a second, and may take its time to finish what clients asked it.
 const ENDS_WITHIN: Duration = Duration::from_secs(12);
+/// So long another process would take for the silence of a dead one.
+const LEASE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(30);
 
 pub(crate) struct Gateways {
@@ -44,6 +46,10 @@ struct Process {
 impl Process {
     fn id(&self) -> Option<Pid> {
         self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the process can be asked for").is_some()
     }
 
     /// One that has ended meanwhile needs no signal.
@@ -101,6 +107,7 @@ impl Gateways {
         while started.elapsed() < START_WITHIN {
             let own = Own { listen: free_port(), operations: free_port(), uplink: uplink.address, room_mb };
             let settings = self.write_settings(&format!("process-{}", life + 1), own);
+            let started_at = clock::now();
             let mut child = program::gateway(&["serve", "--config", &settings])
                 .stdout(self.log())
                 .stderr(self.log())
@@ -110,11 +117,13 @@ impl Gateways {
                 self.front.lead_to(([127, 0, 0, 1], own.listen).into());
                 self.lives.push(Life {
                     host: uplink.address.to_string(),
+                    started_at,
                     ready_at: clock::now(),
                     ended_at: None,
                     end: None,
                     hindered: Vec::new(),
                     superseded_at: None,
+                    lease_over_at: None,
                 });
                 self.current = Some(Process { child, life });
                 return;
@@ -142,10 +151,25 @@ impl Gateways {
         }
     }
 
-    pub(crate) fn resume(&self) {
+    /// `slept`: for how long it was paused.
+    pub(crate) fn resume(&mut self, slept: Duration) {
         if let Some(process) = &self.current {
+            if slept >= LEASE {
+                self.lives[process.life].lease_over_at = Some(clock::now());
+            }
             process.signal(Signal::CONT);
         }
+    }
+
+    /// Starts another one in the place of one that ended by itself, as an operator's supervisor would. True if it did.
+    pub(crate) async fn restart_if_ended(&mut self) -> bool {
+        let ended = self.current.as_mut().is_some_and(Process::has_ended);
+        if ended {
+            let process = self.current.take();
+            self.end(process, End::Unasked).await;
+            self.start(None).await;
+        }
+        ended
     }
 
     /// Wakes the process that is the current one now, whichever is then.
@@ -188,6 +212,9 @@ impl Gateways {
 
     async fn end(&mut self, process: Option<Process>, end: End) {
         let Some(mut process) = process else { return };
+        // One that is there until it is killed ends by that; one that is not ended before, whatever was meant for it.
+        let end =
+            if matches!(end, End::Killed | End::Over) && process.has_ended() { End::Unasked } else { end };
         let _ = process.child.kill().await;
         let life = &mut self.lives[process.life];
         life.ended_at = Some(clock::now());

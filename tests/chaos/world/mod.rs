@@ -46,6 +46,8 @@ struct Endpoint {
     id: String,
     name: &'static str,
     business: Option<String>,
+    /// Wants the events about one person one after the other.
+    ordered: bool,
     dead: bool,
 }
 
@@ -97,7 +99,8 @@ impl World {
         // An endpoint hears what happens after it was registered, so they come first.
         numbers::make_businesses(&world.api()).await;
         world.register_endpoints().await;
-        world.lanes = numbers::lanes(&numbers::connect_all(&world).await);
+        let order = mutant.and_then(Mutant::order);
+        world.lanes = numbers::lanes(&numbers::connect_all(&world).await, order);
         (world, gateways)
     }
 
@@ -113,9 +116,11 @@ impl World {
         self.folder.path()
     }
 
-    /// The ids of those that take anything.
-    pub(crate) fn living_endpoints(&self) -> impl Iterator<Item = &str> {
-        self.endpoints.iter().filter(|endpoint| !endpoint.dead).map(|endpoint| endpoint.id.as_str())
+    /// The ids of those that may be told again by hand. Not what wants order: what is told again by hand comes when it
+    /// comes, and an ordered endpoint has to get there without a hand.
+    pub(crate) fn replayed_endpoints(&self) -> impl Iterator<Item = &str> {
+        let replayed = self.endpoints.iter().filter(|endpoint| !endpoint.dead && !endpoint.ordered);
+        replayed.map(|endpoint| endpoint.id.as_str())
     }
 
     /// What each endpoint took.
@@ -123,26 +128,31 @@ impl World {
         let log = |endpoint: &Endpoint| EndpointLog {
             name: endpoint.name.to_owned(),
             business: endpoint.business.clone(),
+            ordered: endpoint.ordered,
             dead: endpoint.dead,
             taken: self.receiver.taken(endpoint.name),
+            first_taken: self.receiver.first_taken(endpoint.name),
         };
         self.endpoints.iter().map(log).collect()
     }
 
     async fn register_endpoints(&mut self) {
         let one = numbers::BUSINESSES[0].0.to_owned();
+        let all = |name| Endpoint { id: String::new(), name, business: None, ordered: false, dead: false };
         let mut wanted = vec![
-            Endpoint { id: String::new(), name: "all", business: None, dead: false },
-            Endpoint { id: String::new(), name: "one", business: Some(one), dead: false },
+            all("all"),
+            Endpoint { business: Some(one), ..all("one") },
+            Endpoint { ordered: true, ..all("ordered") },
         ];
         if self.plan.dead_endpoint {
-            wanted.push(Endpoint { id: String::new(), name: "dead", business: None, dead: true });
+            wanted.push(Endpoint { dead: true, ..all("dead") });
         }
         for endpoint in &mut wanted {
             // Nobody listens on port 1.
             let place =
                 if endpoint.dead { "127.0.0.1:1".to_owned() } else { self.endpoint_line.address.to_string() };
-            let mut body: Value = json!({ "url": format!("http://{place}/{}", endpoint.name) });
+            let url = format!("http://{place}/{}", endpoint.name);
+            let mut body: Value = json!({ "url": url, "ordered": endpoint.ordered });
             if let Some(business) = &endpoint.business {
                 body["business_id"] = json!(business);
             }

@@ -27,6 +27,8 @@ pub(crate) struct Lane {
     pub(crate) number: Number,
     pub(crate) to: String,
     pub(crate) priority: Option<&'static str>,
+    /// How strictly its messages ask for their order; nothing leaves it to the gateway.
+    pub(crate) order: Option<&'static str>,
 }
 
 pub(super) async fn make_businesses(api: &Api) {
@@ -65,7 +67,7 @@ async fn connected(api: &Api, business: &str, count: usize) -> Vec<Number> {
     .await
 }
 
-pub(super) fn lanes(numbers: &[Number]) -> Vec<Lane> {
+pub(super) fn lanes(numbers: &[Number], order: Option<&'static str>) -> Vec<Lane> {
     let each = numbers.iter().flat_map(|number| (0..RECIPIENTS).map(move |person| (number, person)));
     each.enumerate()
         .map(|(index, (number, person))| Lane {
@@ -74,6 +76,7 @@ pub(super) fn lanes(numbers: &[Number]) -> Vec<Lane> {
             // Some people hear from several numbers.
             to: format!("+25571230{:04}", person + 100 * (index % 2)),
             priority: PRIORITIES[index % PRIORITIES.len()],
+            order,
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! The endpoints' side: takes events, refuses them or keeps the caller waiting, and counts what it took.
+//! The endpoints' side: takes events, refuses them or keeps the caller waiting, and writes down what it took.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -22,8 +22,16 @@ pub(crate) enum Mood {
 #[derive(Debug, Default)]
 struct State {
     mood: Mood,
-    /// By path, then by event.
-    taken: HashMap<String, BTreeMap<String, u32>>,
+    /// By path.
+    taken: HashMap<String, Taken>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Taken {
+    /// How often each event was taken.
+    times: BTreeMap<String, u32>,
+    /// Each event once, in the order in which they were taken first.
+    first: Vec<String>,
 }
 
 type Shared = Arc<Mutex<State>>;
@@ -61,6 +69,14 @@ impl Receiver {
     }
 
     pub(crate) fn taken(&self, name: &str) -> BTreeMap<String, u32> {
+        self.of(name).times
+    }
+
+    pub(crate) fn first_taken(&self, name: &str) -> Vec<String> {
+        self.of(name).first
+    }
+
+    fn of(&self, name: &str) -> Taken {
         self.state.lock().expect("not poisoned").taken.get(name).cloned().unwrap_or_default()
     }
 
@@ -82,6 +98,11 @@ async fn hear(request: HttpRequest, _body: web::Bytes, shared: web::Data<Shared>
     let id = request.headers().get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
     let name = request.match_info().query("name").to_owned();
     let mut state = shared.lock().expect("not poisoned");
-    *state.taken.entry(name).or_default().entry(id.to_owned()).or_default() += 1;
+    let taken = state.taken.entry(name).or_default();
+    let times = taken.times.entry(id.to_owned()).or_default();
+    *times += 1;
+    if *times == 1 {
+        taken.first.push(id.to_owned());
+    }
     HttpResponse::Ok().finish()
 }

@@ -87,6 +87,7 @@ ambiguous_limit_s = {limit_s}
 sweep_s = 1
 
 [actors.deliveries]
+retry_s = [1, 2, 4, 8]
 probe_s = [1, 2, 4, 300]
 
 [meta]
