@@ -279,8 +279,8 @@ pub struct OfferedNumber {
     pub registered: bool,
     /// Also used in the WhatsApp Business app: never register.
     pub coexistence: bool,
-    /// The platform has raised how fast it may send.
-    pub high_throughput: bool,
+    /// What the platform lets it send, where that is not the usual.
+    pub messages_per_second: Option<u32>,
 }
 
 /// Why a step of onboarding did not succeed, by a stable code that the pages have words for.

@@ -1,5 +1,6 @@
 //! The numbers of a WABA, as the list of them shows each. Source: WhatsApp business account, phone numbers.
 
+use domain::connection::Sending;
 use domain::contracts::provider::OfferedNumber;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -24,7 +25,7 @@ pub(super) fn offered(waba_id: &str, entry: &Value) -> Option<OfferedNumber> {
         verified: word("code_verification_status") == Some("VERIFIED"),
         registered: word("platform_type") == Some("CLOUD_API") && level != Some("NOT_APPLICABLE"),
         coexistence: entry.get("is_on_biz_app").and_then(Value::as_bool).unwrap_or(false),
-        high_throughput: level == Some("HIGH"),
+        messages_per_second: (level == Some("HIGH")).then_some(Sending::MOST),
     })
 }
 
@@ -58,7 +59,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(number.phone_number.as_deref(), Some("+255712345678"));
-        assert!(number.verified && number.registered && number.coexistence && !number.high_throughput);
+        assert!(number.verified && number.registered && number.coexistence);
+        assert_eq!(number.messages_per_second, None);
         let bare = offered("102", &json!({"id": "107", "platform_type": "NOT_APPLICABLE"})).unwrap();
         assert_eq!(bare.phone_number, None);
         assert!(!bare.verified && !bare.registered && !bare.coexistence);
@@ -66,7 +68,7 @@ mod tests {
             json!({"id": "1", "platform_type": "CLOUD_API", "throughput": {"level": "NOT_APPLICABLE"}});
         assert!(!offered("102", &idle).unwrap().registered);
         let raised = json!({"id": "1", "throughput": {"level": "HIGH"}});
-        assert!(offered("102", &raised).unwrap().high_throughput);
+        assert_eq!(offered("102", &raised).unwrap().messages_per_second, Some(1_000));
         assert_eq!(offered("102", &json!({"display_phone_number": "+1"})), None);
     }
 

@@ -39,7 +39,7 @@ fn number(id: &str) -> OfferedNumber {
         verified: true,
         registered: false,
         coexistence: false,
-        high_throughput: false,
+        messages_per_second: None,
     }
 }
 

@@ -238,10 +238,9 @@ fn sending(number: &OfferedNumber, existing: Option<&Connection>) -> Sending {
     let known = existing.and_then(|existing| existing.sending.messages_per_second);
     let messages_per_second = if number.coexistence {
         Some(Sending::COEXISTENCE)
-    } else if number.high_throughput {
-        Some(Sending::MOST)
     } else {
-        known.map(|rate| if rate == Sending::COEXISTENCE { Sending::STANDARD } else { rate })
+        let left_the_app = |rate| if rate == Sending::COEXISTENCE { Sending::STANDARD } else { rate };
+        number.messages_per_second.or(known.map(left_the_app))
     };
     Sending { messages_per_second, ..Sending::default() }
 }
@@ -272,12 +271,13 @@ mod tests {
             verified: true,
             registered: true,
             coexistence: false,
-            high_throughput: false,
+            messages_per_second: None,
         };
         let rate = |number: &OfferedNumber| sending(number, None).messages_per_second;
         assert_eq!(rate(&number), None);
-        assert_eq!(rate(&OfferedNumber { high_throughput: true, ..number.clone() }), Some(1_000));
-        assert_eq!(rate(&OfferedNumber { high_throughput: true, coexistence: true, ..number }), Some(20));
+        let raised = OfferedNumber { messages_per_second: Some(1_000), ..number };
+        assert_eq!(rate(&raised), Some(1_000));
+        assert_eq!(rate(&OfferedNumber { coexistence: true, ..raised }), Some(20));
     }
 
     #[test]
