@@ -59,6 +59,18 @@ mod tests {
         }
     }
 
+    /// Only there can it be checked.
+    #[test]
+    fn in_some_runs_of_each_database_one_process_at_a_time_delivers_to_endpoints() {
+        for database in [Database::Sqlite, Database::Postgres] {
+            let alone = plans(FULL, database).into_iter().filter(|plan| {
+                let drawn = processes([plan]);
+                !drawn.contains("PauseAndReplace") && !drawn.contains("Overlap")
+            });
+            assert!(alone.count() >= 2, "{database}");
+        }
+    }
+
     #[test]
     fn the_usual_set_is_a_strict_run_and_a_loose_one_with_a_full_disk() {
         assert!(USUAL.iter().all(|seed| FULL.contains(seed)));
