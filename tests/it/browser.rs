@@ -69,7 +69,7 @@ async fn an_owner_connects_a_new_business_in_the_browser() {
         r#"window.postMessage(JSON.stringify({type: "WA_EMBEDDED_SIGNUP", event: "CANCEL", data: {}}), "*")"#;
     browser.run(forged).await;
 
-    faults(&demo, &[("subscribed_apps", json!({ "delay_ms": 4_000 }))]).await;
+    faults(&demo, &[("subscribed_apps", json!({ "delay_ms": 2_500 }))]).await;
     browser.to_window().await;
     browser.grants(Choice::NEW).await;
     browser.back_to(page).await;

@@ -94,8 +94,8 @@ async fn a_suspended_number_tries_by_itself_with_one_message() {
     tree.store.change_sending(tree.connection.id, change, probe.at).await.unwrap();
     lifted.store(true, Ordering::SeqCst);
     let tree = tree.restarted(config(), script).await;
-    let next = tree.accept("+255712000002", "two").await;
     tree.reaches(id, Sent).await;
+    let next = tree.accept("+255712000002", "two").await;
     assert_eq!(tree.row(tree.connection.id).await.status, Suspended, "taken, and not reported yet");
     tree.report(id, DeliveryStatus::Sent, None).await;
     tree.turns(tree.connection.id, Connected, None).await;
@@ -116,10 +116,10 @@ async fn a_try_that_is_taken_and_fails_later_burns_nothing_of_the_queue() {
     // From here on the platform takes every message, and reports later that the card was declined.
     lifted.store(true, Ordering::SeqCst);
     let tree = tree.restarted(config(), script).await;
+    tree.reaches(id, Sent).await;
     for number in 0..20 {
         tree.accept(&format!("+2557120001{number:02}"), "queued").await;
     }
-    tree.reaches(id, Sent).await;
     tree.report(id, DeliveryStatus::Failed, Some(blocked(Block::Billing, None))).await;
     eventually("the try counts", Duration::from_secs(10), || async {
         let tried = tree.row(tree.connection.id).await.sending.probe.map(|probe| probe.tried);
