@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::ConnectionStatus::{Connected, Disconnected, Suspended};
+use domain::MessageId;
 use domain::contracts::provider::{Block, ProviderError, SendError};
 use domain::delivery_status::DeliveryStatus;
 use domain::message::MessageStatus::{Accepted, Retrying, Sent};
@@ -79,13 +80,14 @@ async fn an_operator_resumes_a_suspended_number_and_a_reason_that_remains_suspen
     tree.turns(tree.connection.id, Connected, None).await;
 }
 
-#[actix_rt::test]
-async fn a_suspended_number_tries_by_itself_with_one_message() {
+/// A number that this block suspended, started again when it may try whether the block is over, on a platform that
+/// takes every message from now on; and the message that waits.
+async fn may_try(block: Block, reason: &str) -> (Tree, MessageId) {
     let wait = Duration::from_secs(200);
-    let (lifted, script) = until_lifted(blocked(Block::NumberNotReady, Some(wait)));
+    let (lifted, script) = until_lifted(blocked(block, Some(wait)));
     let tree = Tree::start(config(), script.clone()).await;
     let id = tree.accept("+255712000001", "one").await;
-    tree.turns(tree.connection.id, Suspended, Some("number_not_ready")).await;
+    tree.turns(tree.connection.id, Suspended, Some(reason)).await;
     let probe = tree.row(tree.connection.id).await.sending.probe.expect("it is written down");
     assert_eq!(probe.tried, 0);
     // As if that long had passed while nobody was there.
@@ -93,7 +95,12 @@ async fn a_suspended_number_tries_by_itself_with_one_message() {
     let change = domain::connection::SendingChange::Probe(Some(due));
     tree.store.change_sending(tree.connection.id, change, probe.at).await.unwrap();
     lifted.store(true, Ordering::SeqCst);
-    let tree = tree.restarted(config(), script).await;
+    (tree.restarted(config(), script).await, id)
+}
+
+#[actix_rt::test]
+async fn a_suspended_number_tries_by_itself_with_one_message() {
+    let (tree, id) = may_try(Block::NumberNotReady, "number_not_ready").await;
     tree.reaches(id, Sent).await;
     let next = tree.accept("+255712000002", "two").await;
     assert_eq!(tree.row(tree.connection.id).await.status, Suspended, "taken, and not reported yet");
@@ -104,18 +111,7 @@ async fn a_suspended_number_tries_by_itself_with_one_message() {
 
 #[actix_rt::test]
 async fn a_try_that_is_taken_and_fails_later_burns_nothing_of_the_queue() {
-    let wait = Duration::from_secs(200);
-    let (lifted, script) = until_lifted(blocked(Block::Billing, Some(wait)));
-    let tree = Tree::start(config(), script.clone()).await;
-    let id = tree.accept("+255712000001", "one").await;
-    tree.turns(tree.connection.id, Suspended, Some("billing")).await;
-    let probe = tree.row(tree.connection.id).await.sending.probe.expect("it is written down");
-    let due = domain::connection::Probe { at: probe.at.minus(wait), ..probe };
-    let change = domain::connection::SendingChange::Probe(Some(due));
-    tree.store.change_sending(tree.connection.id, change, probe.at).await.unwrap();
-    // From here on the platform takes every message, and reports later that the card was declined.
-    lifted.store(true, Ordering::SeqCst);
-    let tree = tree.restarted(config(), script).await;
+    let (tree, id) = may_try(Block::Billing, "billing").await;
     tree.reaches(id, Sent).await;
     for number in 0..20 {
         tree.accept(&format!("+2557120001{number:02}"), "queued").await;
