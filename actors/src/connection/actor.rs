@@ -8,7 +8,7 @@ use actix::prelude::*;
 use domain::clock::Timestamp;
 use domain::contracts::store::Batch;
 use domain::delivery_status::DeliveryStatus;
-use domain::ids::{ConnectionId, MessageId};
+use domain::ids::ConnectionId;
 use tokio::sync::oneshot;
 
 use super::caution::Caution;
@@ -40,8 +40,6 @@ pub(crate) struct Connection {
     pub(super) turns: Turns,
     pub(super) limiter: Limiter,
     pub(super) halt: Halt,
-    /// The message with which a blocked number tried last.
-    pub(super) tried_with: Option<MessageId>,
     pub(super) caution: Caution,
     pub(super) tally: Tally,
     /// Permits that were called out for this number and are not used yet.
@@ -83,7 +81,6 @@ impl Connection {
             turns: Turns::default(),
             limiter,
             halt: Halt::None,
-            tried_with: None,
             caution: Caution::default(),
             tally: Tally::default(),
             granted: Vec::new(),
@@ -278,8 +275,8 @@ impl Handler<Reported> for Connection {
             if has_arrived(status) {
                 self.lanes.arrived(id);
             }
-            if self.tried_with == Some(id) && status != DeliveryStatus::Failed {
-                self.confirmed(ctx);
+            if status != DeliveryStatus::Failed {
+                self.confirmed(id, ctx);
             }
         }
         self.review(ctx);

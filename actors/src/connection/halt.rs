@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::clock::Timestamp;
 use domain::connection::{Probe, Reason};
 use domain::contracts::provider::Block;
+use domain::ids::MessageId;
 
 /// A block that ends by itself so soon is waited for, and nobody is told.
 const BRIEF: Duration = Duration::from_mins(2);
@@ -51,9 +52,9 @@ pub enum Attempt {
     None,
     /// Its post is under way.
     Posting,
-    /// The platform took it. The same block may still come in a failed report, so nothing else goes before one that
+    /// The platform took this message. The same block may still come in a failed report, so nothing else goes before one that
     /// says otherwise, or before so long.
-    Taken { until: Timestamp },
+    Taken { message: MessageId, until: Timestamp },
 }
 
 /// What follows from an answer.
@@ -112,7 +113,7 @@ impl Halt {
         let until = match *self {
             Self::None => return None,
             Self::Brief { until } | Self::Grace { until, .. } => until,
-            Self::Blocked { attempt: Attempt::Taken { until }, .. } => until,
+            Self::Blocked { attempt: Attempt::Taken { until, .. }, .. } => until,
             Self::Blocked { probe, .. } => probe.at,
         };
         (until > now).then_some(until)
@@ -181,31 +182,32 @@ impl Halt {
                 return Step::Disconnect;
             }
             Self::Grace { cause: Cause::Blocked(block), told, .. } => return self.suspend(block, told, now),
-            Self::Blocked { attempt: Attempt::Taken { .. }, .. } => return self.confirmed(),
+            Self::Blocked { attempt: Attempt::Taken { message, .. }, .. } => return self.confirmed(message),
             Self::None | Self::Blocked { .. } => {}
         }
         Step::Nothing
     }
 
     /// The try was answered, and not with a block. `sent`: the provider has the message.
-    pub fn tried(&mut self, sent: bool, now: Timestamp) -> Step {
+    pub fn tried(&mut self, sent: Option<MessageId>, now: Timestamp) -> Step {
         let Self::Blocked { block, probe, attempt: Attempt::Posting } = *self else { return Step::Nothing };
-        let (probe, attempt) = if sent {
-            (probe, Attempt::Taken { until: now.plus(BELIEVED_AFTER) })
-        } else {
-            (Probe { at: now.plus(UNCLEAR), ..probe }, Attempt::None)
+        let (probe, attempt) = match sent {
+            Some(message) => (probe, Attempt::Taken { message, until: now.plus(BELIEVED_AFTER) }),
+            None => (Probe { at: now.plus(UNCLEAR), ..probe }, Attempt::None),
         };
         *self = Self::Blocked { block, probe, attempt };
         Step::Nothing
     }
 
-    /// A report shows that the message that was tried really went.
-    pub const fn confirmed(&mut self) -> Step {
-        if self.listens() {
-            *self = Self::None;
-            return Step::Resume;
+    /// A report shows that this message really went.
+    pub fn confirmed(&mut self, message: MessageId) -> Step {
+        match *self {
+            Self::Blocked { attempt: Attempt::Taken { message: tried, .. }, .. } if tried == message => {
+                *self = Self::None;
+                Step::Resume
+            }
+            _ => Step::Nothing,
         }
-        Step::Nothing
     }
 
     /// The platform says that these reasons no longer hold, or an operator that none does.
@@ -250,6 +252,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
     const GRACE: Duration = Duration::from_secs(5);
+    const TRIED: MessageId = MessageId::from_uuid(uuid::Uuid::from_u128(1));
+    const OTHER: MessageId = MessageId::from_uuid(uuid::Uuid::from_u128(2));
     const BILLING: Cause = Cause::Blocked(Block::Billing);
 
     fn after(seconds: u64) -> Timestamp {
@@ -273,20 +277,25 @@ mod tests {
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 360, 360]);
         now = halt.waits_until(now).unwrap();
         halt.posts();
-        assert_eq!(halt.tried(true, now), Step::Nothing, "taken, and perhaps reported as failed in a moment");
+        assert_eq!(
+            halt.tried(Some(TRIED), now),
+            Step::Nothing,
+            "taken, and perhaps reported as failed in a moment"
+        );
         assert!(halt.is_trying() && halt.waits_until(now).is_some());
-        assert_eq!((halt.confirmed(), halt), (Step::Resume, Halt::None));
+        assert_eq!(halt.confirmed(OTHER), Step::Nothing, "a report of a message that went before");
+        assert_eq!((halt.confirmed(TRIED), halt), (Step::Resume, Halt::None));
     }
 
     #[test]
     fn a_try_that_is_taken_and_then_reported_as_failed_counts_and_one_without_a_report_is_believed() {
         let mut halt = Halt::stored(Some("billing"), Some(Probe { at: NOW, tried: 3 }), NOW);
         halt.posts();
-        halt.tried(true, NOW);
+        halt.tried(Some(TRIED), NOW);
         let Step::Probe(probe) = halt.forbidden(BILLING, None, GRACE, after(2)) else { panic!("{halt:?}") };
-        assert_eq!((probe.tried, halt.is_trying(), halt.confirmed()), (4, false, Step::Nothing));
+        assert_eq!((probe.tried, halt.is_trying(), halt.confirmed(TRIED)), (4, false, Step::Nothing));
         halt.posts();
-        halt.tried(true, probe.at);
+        halt.tried(Some(TRIED), probe.at);
         assert_eq!(halt.waited(false, probe.at), Step::Nothing);
         assert_eq!(halt.waited(false, probe.at.plus(BELIEVED_AFTER)), Step::Resume);
         assert_eq!(halt, Halt::None);
@@ -328,7 +337,7 @@ mod tests {
     fn a_try_that_shows_nothing_is_repeated_soon_and_not_counted() {
         let mut halt = Halt::stored(Some("policy"), Some(Probe { at: NOW, tried: 3 }), NOW);
         halt.posts();
-        assert_eq!(halt.tried(false, NOW), Step::Nothing);
+        assert_eq!(halt.tried(None, NOW), Step::Nothing);
         assert_eq!(halt.waits_until(NOW), Some(NOW.plus(UNCLEAR)));
         assert!(matches!(halt, Halt::Blocked { probe: Probe { tried: 3, .. }, attempt: Attempt::None, .. }));
     }
@@ -342,7 +351,7 @@ mod tests {
                 match step {
                     0 => { halt.forbidden(BILLING, flag.then_some(BRIEF), GRACE, now); }
                     1 => { halt.forbidden(Cause::Token, None, GRACE, now); }
-                    2 => { halt.tried(flag, now); }
+                    2 => { halt.tried(flag.then_some(TRIED), now); }
                     3 => { halt.lifted(flag.then_some(&[Block::Policy])); }
                     4 => { halt.waited(flag, now); }
                     _ => if halt.waits_until(now).is_none() { halt.posts() },

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use domain::clock::Timestamp;
 use domain::connection::{ConnectionStatus, Probe, Reason, SendingChange};
 use domain::contracts::provider::SendError;
+use domain::ids::MessageId;
 use domain::news::NumberNews;
 
 use super::actor::Connection;
@@ -20,19 +21,19 @@ use crate::metrics;
 const REPORTED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Connection {
-    /// The provider said something about one message that says nothing against the number or the app.
-    pub(super) fn answered(&mut self, sent: bool, ctx: &mut Context<Self>) {
+    /// Nothing was said about one message that speaks against the number or the app. `sent`: the provider has it.
+    pub(super) fn answered(&mut self, sent: Option<MessageId>, ctx: &mut Context<Self>) {
         let now = self.now();
         if let Some(opened) = &self.opened {
-            self.services.breakers.answered(&opened.app, opened.connection.business, sent, now);
+            self.services.breakers.answered(&opened.app, opened.connection.business, sent.is_some(), now);
         }
         let step = self.halt.tried(sent, now);
         self.step(step, ctx);
     }
 
-    /// A report shows that the message with which a blocked number tried really went.
-    pub(super) fn confirmed(&mut self, ctx: &mut Context<Self>) {
-        let step = self.halt.confirmed();
+    /// A report shows that this message really went.
+    pub(super) fn confirmed(&mut self, message: MessageId, ctx: &mut Context<Self>) {
+        let step = self.halt.confirmed(message);
         self.step(step, ctx);
     }
 
@@ -46,28 +47,28 @@ impl Connection {
     ) {
         let now = self.now();
         match verdict.concern {
-            Concern::Nobody | Concern::Silence => self.answered(false, ctx),
+            Concern::Nobody | Concern::Silence => self.answered(None, ctx),
             Concern::Pair => {
                 self.limiter.pair_complained(entry.recipient);
-                self.answered(false, ctx);
+                self.answered(None, ctx);
             }
             Concern::Number(rest) => {
                 self.slow_down(entry.state.claim().map_or(now, |claim| claim.at), ctx);
                 self.limiter.pause(rest);
-                self.answered(false, ctx);
+                self.answered(None, ctx);
             }
             Concern::App(rest) => {
                 if let Some(opened) = &self.opened {
                     self.services.breakers.throttle(&opened.app, now.plus(rest));
                 }
                 self.suspect_app(now);
-                let step = self.halt.tried(false, now);
+                let step = self.halt.tried(None, now);
                 self.step(step, ctx);
             }
             Concern::AppBroken => {
                 self.suspect_app(now);
                 self.limiter.pause(self.services.config.app_trouble_grace());
-                let step = self.halt.tried(false, now);
+                let step = self.halt.tried(None, now);
                 self.step(step, ctx);
             }
             // The token was replaced meanwhile.

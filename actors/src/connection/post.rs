@@ -4,6 +4,7 @@
 //! next message of the lane go. A post runs beside its actor and outlives it, so that an answer is never dropped.
 
 use actix::prelude::*;
+use domain::clock::Timestamp;
 use domain::contact::Refusal;
 use domain::contracts::provider::{ProviderError, SendError, SendReceipt, SendRequest};
 use domain::message::Echo;
@@ -11,7 +12,6 @@ use domain::outbox::{Claim, Happening, OutboxState};
 use domain::recipient::Recipient;
 use domain::template::Category;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::actor::Connection;
@@ -19,14 +19,12 @@ use super::credentials::Opened;
 use super::lanes::Entry;
 use super::retry::{Concern, TEMPLATE_UNUSABLE, Verdict, judge};
 use super::settle::{self, Receipt};
+use crate::acceptance::A_MOMENT;
 use crate::contacts::{Asked, hear_answer};
 use crate::keychain::{SealError, column};
 use crate::metrics;
 use crate::permits::Permit;
 use crate::services::Services;
-
-/// After a trouble of our own.
-const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// What of a message its row does not hold in memory.
 pub(super) struct Letter {
@@ -99,53 +97,28 @@ impl Connection {
             Posted::Answered(Ok(receipt)) => {
                 metrics::posted("sent");
                 self.caution.answered();
-                self.answered(true, ctx);
-                self.tried_with = self.halt.listens().then_some(entry.id);
+                self.answered(Some(entry.id), ctx);
                 self.sent(entry, Receipt { claim, provider_id: receipt.provider_id }, ctx);
                 return;
             }
+            Posted::Answered(Err(error)) => error,
             // Certainly not sent, and no attempt: the next look ends it.
-            Posted::TooLate => {
-                self.answered(false, ctx);
-                self.settle(entry, Happening::NotSentNotCounted { due: now }, "too_late", None, ctx);
-                return;
-            }
+            Posted::TooLate => return self.not_asked(entry, now, "too_late", ctx),
             // Not yet: it keeps its place and its tries.
             Posted::Refused(Refusal::DailyCapReached { until }) => {
-                self.answered(false, ctx);
-                self.settle(
-                    entry,
-                    Happening::NotSentNotCounted { due: until },
-                    "daily_cap_reached",
-                    None,
-                    ctx,
-                );
-                return;
+                return self.not_asked(entry, until, "daily_cap_reached", ctx);
             }
-            Posted::Refused(refusal) => {
-                self.answered(false, ctx);
-                self.finish(entry, Happening::Rejected, refusal.as_str(), None, ctx);
-                return;
-            }
-            Posted::Unusable(why) => {
-                self.answered(false, ctx);
-                self.finish(entry, Happening::Rejected, TEMPLATE_UNUSABLE, Some(saying(&why)), ctx);
-                return;
-            }
-            Posted::Answered(Err(error)) => error,
             // Whoever owns the number now goes on with it, and so may we later.
-            Posted::NotOurs => {
-                self.not_asked(entry, "lease_lost", ctx);
-                return;
-            }
+            Posted::NotOurs => return self.not_asked(entry, now.plus(A_MOMENT), "lease_lost", ctx),
             Posted::Unreadable { for_good: false, reason } => {
-                self.not_asked(entry, reason, ctx);
-                return;
+                return self.not_asked(entry, now.plus(A_MOMENT), reason, ctx);
             }
             Posted::Unreadable { for_good: true, reason } => {
-                self.answered(false, ctx);
-                self.finish(entry, Happening::Rejected, reason, Some(saying(reason)), ctx);
-                return;
+                return self.never_asked(entry, reason, Some(saying(reason)), ctx);
+            }
+            Posted::Refused(refusal) => return self.never_asked(entry, refusal.as_str(), None, ctx),
+            Posted::Unusable(why) => {
+                return self.never_asked(entry, TEMPLATE_UNUSABLE, Some(saying(&why)), ctx);
             }
         };
         let verdict = judge(error, entry.state.attempts(), now, self.services.jitter());
@@ -167,11 +140,24 @@ impl Connection {
         }
     }
 
-    /// The trouble is ours and passes: the message keeps its tries.
-    fn not_asked(&mut self, entry: Entry, reason: &'static str, ctx: &mut Context<Self>) {
-        let due = self.now().plus(A_MOMENT);
-        self.answered(false, ctx);
+    /// The provider was not asked, and may be later: the message keeps its tries.
+    fn not_asked(&mut self, entry: Entry, due: Timestamp, reason: &'static str, ctx: &mut Context<Self>) {
+        tracing::info!(message.id = %entry.id, connection.id = %self.id, reason, "a message was not posted");
+        self.answered(None, ctx);
         self.settle(entry, Happening::NotSentNotCounted { due }, reason, None, ctx);
+    }
+
+    /// The provider was not asked, and never will be.
+    fn never_asked(
+        &mut self,
+        entry: Entry,
+        reason: &'static str,
+        error: Option<ProviderError>,
+        ctx: &mut Context<Self>,
+    ) {
+        tracing::info!(message.id = %entry.id, connection.id = %self.id, reason, "a message is not posted");
+        self.answered(None, ctx);
+        self.finish(entry, Happening::Rejected, reason, error, ctx);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Message templates of connected accounts: what is known of them, whether a message fits, and what news changes.
 //!
 //! A message asks here before it is accepted, and again before it is posted if it had to wait. It pays no reading:
-//! lists are remembered. They are read from the
-//! provider when an account is connected, every six hours, and when something hints that they changed; in between
-//! webhooks move single templates. What is not known, or not known lately, is let through: the provider decides.
+//! lists are remembered. They are read from the provider when an account is connected, every six hours, and when
+//! something hints that they changed; in between webhooks move single templates. What is not known, or not known
+//! lately, is let through: the provider decides.
 
 mod gathered;
 mod listing;
