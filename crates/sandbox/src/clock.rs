@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_shown_in_utc() {
-        assert_eq!(rfc3339(1_790_000_000_000), "2026-09-21T14:13:20Z");
+    fn times_are_shown_in_utc_with_milliseconds() {
+        assert_eq!(rfc3339(1_790_000_000_000), "2026-09-21T14:13:20.000Z");
     }
 }
