@@ -23,6 +23,7 @@ use crate::acceptance::{A_MOMENT, AcceptError, Acceptance, AcceptedMessage, Subm
 use crate::breaker::BrokenApp;
 use crate::connection::messages::{Cancel, Cancellation, Observation, Observe, Reload, Submit};
 use crate::endpoints::{self, Endpoints, Refresh, Replay, ReplayError, Replayed, RestAll, RetryNow};
+use crate::hearing::Pulse;
 use crate::inbox::{self, IngestError, Ingested};
 use crate::keychain::{Keychain, column};
 use crate::ownership::{Leave, Ownership};
@@ -53,6 +54,7 @@ pub struct Gateway {
     pub(crate) ownership: Addr<Ownership>,
     pub(crate) lost: tokio::sync::watch::Receiver<bool>,
     pub(crate) _listing: Arc<Listing>,
+    pub(crate) _pulse: Arc<Pulse>,
 }
 
 impl fmt::Debug for Gateway {
@@ -238,7 +240,7 @@ impl Gateway {
 
     /// Something that a provider told was turned away, and comes again later.
     pub fn missed_news(&self) {
-        self.services.hearing.missed(self.services.clock.now());
+        self.services.hearing.missed();
     }
 
     /// A connection was made, or its credential was replaced: its actor reads it again, endpoints hear of it.

@@ -21,6 +21,7 @@
 //! `endpoints/order`, `templates/schedule`.
 
 mod acceptance;
+mod apart;
 mod breaker;
 mod clock;
 mod connection;

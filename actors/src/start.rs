@@ -20,7 +20,7 @@ use crate::contacts::Contacts;
 use crate::directory::Directory;
 use crate::endpoints::Endpoints;
 use crate::handle::Gateway;
-use crate::hearing::Hearing;
+use crate::hearing::{Hearing, Pulse};
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
 use crate::ownership::Ownership;
@@ -82,7 +82,8 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
     let directory = Directory::new(Arc::clone(&store));
     let arbiters: Vec<ArbiterHandle> = (0..threads.max(1)).map(|_| Arbiter::new().handle()).collect();
     let writer = Writer::start(&arbiters[0], Arc::clone(&store), holdings.clone(), Arc::clone(&clock));
-    let hearing = Hearing::since(clock.now());
+    let hearing = Hearing::new(Arc::clone(&clock));
+    let pulse = Arc::new(Pulse::start(hearing.clone()));
     let contacts = Contacts::new(Arc::clone(&store), Arc::clone(&clock), config.service_window);
     let registry = Registry::default();
     let total = usize::try_from(config.posts_in_flight_total.get()).unwrap_or(usize::MAX);
@@ -129,6 +130,7 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         ownership,
         lost: lost_seen,
         _listing: listing,
+        _pulse: pulse,
     })
 }
 

@@ -2,16 +2,24 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use domain::clock::Timestamp;
 use domain::connection::Connection;
 use domain::contact::Alias;
 use domain::contracts::provider::{Content, StatusUpdate, Subject, Update};
+use domain::contracts::queue::QueuedMessage;
 use domain::contracts::store::{LaneKey, StoreError};
 use domain::ids::{ConnectionId, MessageId};
-use domain::outbox::{Claim, OutboxState};
+use domain::outbox::{Claim, OutboxState, StateCode};
 use domain::unechoed::sole_claim;
 
 use crate::services::Services;
+
+/// So long a status waits for the answer to a POST to its recipient …
+const ANSWER_COMES: Duration = Duration::from_secs(1);
+/// … which is looked for this often.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Messages by the connection that hears of them and the provider's id.
 #[derive(Debug, Default)]
@@ -20,29 +28,19 @@ pub(crate) struct Matched(HashMap<ConnectionId, HashMap<String, MessageId>>);
 impl Matched {
     /// Looks for every message that is named by the provider's id alone.
     pub(crate) async fn look_up(services: &Services, updates: &[Update]) -> Result<Self, Arc<StoreError>> {
-        let mut unechoed: HashMap<&Subject, Vec<(&StatusUpdate, &Update)>> = HashMap::new();
+        let mut unechoed: HashMap<&Subject, Vec<Unechoed<'_>>> = HashMap::new();
         for update in updates {
             if let Content::Status(status) = &update.content
                 && status.echo.is_none()
             {
-                unechoed.entry(&update.subject).or_default().push((status, update));
+                unechoed.entry(&update.subject).or_default().push(Unechoed { status, told_at: update.at });
             }
         }
         let mut matched = Self::default();
         for (subject, statuses) in unechoed {
-            let ids: Vec<String> = statuses.iter().map(|(status, _)| status.provider_id.clone()).collect();
             for owner in services.directory.subject(subject).await? {
-                let found = services.store.messages_by_provider_id(owner.id, &ids).await?;
-                let known = matched.0.entry(owner.id).or_default();
-                known.extend(found);
-                for (status, update) in &statuses {
-                    if known.contains_key(&status.provider_id) {
-                        continue;
-                    }
-                    if let Some(message) = hanging(services, &owner, status, update).await? {
-                        known.insert(status.provider_id.clone(), message);
-                    }
-                }
+                let known = named(services, &owner, &statuses).await?;
+                matched.0.entry(owner.id).or_default().extend(known);
             }
         }
         Ok(matched)
@@ -53,30 +51,71 @@ impl Matched {
     }
 }
 
-/// The message to the recipient of a failed status that hangs in the air, if there is exactly one.
-async fn hanging(
+struct Unechoed<'a> {
+    status: &'a StatusUpdate,
+    told_at: Timestamp,
+}
+
+/// By the provider's ids, waiting a moment for the answer to a POST that one of them may be about: only the answer tells
+/// the id.
+async fn named(
+    services: &Services,
+    owner: &Connection,
+    statuses: &[Unechoed<'_>],
+) -> Result<HashMap<String, MessageId>, Arc<StoreError>> {
+    let ids: Vec<String> = statuses.iter().map(|unechoed| unechoed.status.provider_id.clone()).collect();
+    let until = services.clock.boottime() + ANSWER_COMES;
+    let answered = services.store.messages_by_provider_id(owner.id, &ids).await.map_err(Arc::new)?;
+    let mut known: HashMap<_, _> = answered.into_iter().collect();
+    loop {
+        let mut unanswered = false;
+        let before = known.len();
+        for Unechoed { status, told_at } in statuses {
+            if known.contains_key(&status.provider_id) {
+                continue;
+            }
+            let open = open(services, owner, status).await?;
+            if status.word != "failed" {
+                unanswered |= open.iter().any(|message| message.state.code() == StateCode::Sending);
+            } else if let Some(message) = sole_claim(&claims(&open), *told_at) {
+                known.insert(status.provider_id.clone(), message);
+            }
+        }
+        if before < ids.len() {
+            // After the claims: what is answered meanwhile is found by one look or the other.
+            known.extend(services.store.messages_by_provider_id(owner.id, &ids).await.map_err(Arc::new)?);
+        }
+        if !unanswered || services.clock.boottime() >= until {
+            return Ok(known);
+        }
+        services.clock.sleep(LOOK).await;
+    }
+}
+
+/// The messages to the recipient of a status whose outcome is not known yet.
+async fn open(
     services: &Services,
     owner: &Connection,
     status: &StatusUpdate,
-    update: &Update,
-) -> Result<Option<MessageId>, Arc<StoreError>> {
-    if status.word != "failed" || !status.participant.is_empty() {
-        return Ok(None);
+) -> Result<Vec<QueuedMessage>, Arc<StoreError>> {
+    if !status.participant.is_empty() {
+        return Ok(Vec::new());
     }
     let lanes = lanes(services, owner, status).await?;
     if lanes.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let claimed = services.store.claimed(owner.id).await.map_err(Arc::new)?;
-    let open: Vec<(MessageId, Claim)> = claimed
-        .into_iter()
-        .filter(|message| lanes.contains(&message.lane))
-        .filter_map(|message| match message.state {
-            OutboxState::Sending(claim) | OutboxState::Ambiguous(claim) => Some((message.id, claim)),
-            _ => None,
-        })
-        .collect();
-    Ok(sole_claim(&open, update.at))
+    let mut open = services.store.claimed(owner.id).await.map_err(Arc::new)?;
+    open.retain(|message| lanes.contains(&message.lane));
+    Ok(open)
+}
+
+fn claims(open: &[QueuedMessage]) -> Vec<(MessageId, Claim)> {
+    let claim = |message: &QueuedMessage| match message.state {
+        OutboxState::Sending(claim) | OutboxState::Ambiguous(claim) => Some((message.id, claim)),
+        _ => None,
+    };
+    open.iter().filter_map(claim).collect()
 }
 
 /// Where messages to the recipient of a status wait for each other: under the name that it has in the status, and under

@@ -204,7 +204,8 @@ fn read(status: u16, text: &str) -> Answer {
     let code = body["code"].as_str().unwrap_or_default().to_owned();
     match (status, body["id"].as_str()) {
         (202, Some(id)) => Answer::Accepted { id: id.to_owned() },
-        (429 | 500.., _) => Answer::Later { status, code },
+        // 408 is for who did not ask in time: asked before the process was paused, and read after it.
+        (408 | 429 | 500.., _) => Answer::Later { status, code },
         _ => Answer::Refused { status, code },
     }
 }
@@ -218,6 +219,7 @@ mod tests {
         assert_eq!(read(202, r#"{"id":"msg_1"}"#), Answer::Accepted { id: "msg_1".to_owned() });
         let unavailable = Answer::Later { status: 503, code: "unavailable".to_owned() };
         assert_eq!(read(503, r#"{"code":"unavailable"}"#), unavailable);
+        assert!(matches!(read(408, ""), Answer::Later { status: 408, .. }));
         assert!(matches!(
             read(409, r#"{"code":"idempotency_conflict"}"#),
             Answer::Refused { status: 409, .. }

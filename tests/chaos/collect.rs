@@ -21,12 +21,22 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
+/// A connection that was opened in vain is answered with 408 after ten seconds, also when a question comes just then.
+async fn read(api: &Api, path: &str) -> Value {
+    loop {
+        let answer = api.get(path).await;
+        if answer.status != 408 {
+            return answer.expect(200);
+        }
+    }
+}
+
 /// Every entry of a list that is read page by page. `path` may end with a query.
 async fn all(api: &Api, path: &str, limit: usize) -> Vec<Value> {
     let (mut entries, mut after) = (Vec::new(), String::new());
     let joint = if path.contains('?') { '&' } else { '?' };
     loop {
-        let page = api.get(&format!("{path}{joint}limit={limit}{after}")).await.expect(200);
+        let page = read(api, &format!("{path}{joint}limit={limit}{after}")).await;
         entries.extend(list(&page["data"]).cloned());
         after = match &page["next"] {
             Value::Null => return entries,
@@ -105,7 +115,7 @@ pub(crate) async fn unsettled(api: &Api) -> Option<Vec<String>> {
 pub(crate) async fn rows(api: &Api) -> HashMap<String, Row> {
     let ids = all(api, "/v1/messages", PAGE).await.into_iter().map(|row| text(&row["id"]));
     let reading = ids.map(|id| async move {
-        let message = api.get(&format!("/v1/messages/{id}")).await.expect(200);
+        let message = read(api, &format!("/v1/messages/{id}")).await;
         (id, row(&message))
     });
     stream::iter(reading).buffer_unordered(AT_ONCE).collect().await

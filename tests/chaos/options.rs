@@ -12,6 +12,8 @@ pub(crate) struct Options {
     /// Nothing: both.
     pub(crate) database: Option<Database>,
     pub(crate) seconds: u64,
+    /// Runs at a time.
+    pub(crate) jobs: usize,
     /// Where results are kept and looked up; nothing keeps none.
     pub(crate) results: Option<PathBuf>,
     /// Run what has passed already, too.
@@ -21,6 +23,8 @@ pub(crate) struct Options {
 }
 
 const SECONDS: u64 = 30;
+/// What two cores carry of a build without optimisation.
+const JOBS: u64 = 2;
 
 impl Options {
     pub(crate) fn of_environment() -> Self {
@@ -33,6 +37,8 @@ impl Options {
             seeds: get("SEEDS").map_or(usual, |text| seeds(&text)),
             database: get("SEEDS_DATABASE").map(|name| database(&name)),
             seconds: get("SEEDS_SECONDS").map_or(SECONDS, |text| number(&text)),
+            jobs: usize::try_from(get("SEEDS_JOBS").map_or(JOBS, |text| number(&text)))
+                .expect("a small number"),
             results: get("SEEDS_RESULTS").map(PathBuf::from),
             again: get("SEEDS_AGAIN").is_some(),
             artifacts: get("ARTIFACTS").map_or_else(env::temp_dir, PathBuf::from),
@@ -76,7 +82,7 @@ mod tests {
                 pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
             })
         };
-        assert_eq!(asked(&[]).seeds, USUAL);
+        assert_eq!((asked(&[]).seeds, asked(&[]).jobs), (USUAL.to_vec(), 2));
         assert_eq!(asked(&[("FULL", "1")]).seeds, FULL);
         let given =
             asked(&[("FULL", "1"), ("SEEDS", "3..7"), ("SEEDS_DATABASE", "sqlite"), ("SEEDS_SECONDS", "9")]);
@@ -84,6 +90,7 @@ mod tests {
             (given.seeds, given.database, given.seconds),
             (vec![3, 4, 5, 6, 7], Some(Database::Sqlite), 9)
         );
+        assert_eq!(asked(&[("SEEDS_JOBS", "6")]).jobs, 6);
         assert_eq!(asked(&[("SEEDS", "5")]).seeds, [5]);
         assert_eq!(asked(&[("SEEDS", "5,7..8")]).seeds, [5, 7, 8]);
     }

@@ -1,7 +1,8 @@
-//! A series of seeds on one database, two runs at a time, and what became of each.
+//! A series of seeds on one database, a few runs at a time, and what became of each.
 
 use std::collections::HashSet;
 use std::io::Write as _;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -16,8 +17,8 @@ use crate::results::{self, Verdict};
 use crate::run::{self, Checked, Tally};
 use crate::world::database::postgres_is_there;
 
-/// Of the whole test binary: two databases are tested side by side, or one with two seeds.
-static RUNS: Semaphore = Semaphore::const_new(2);
+/// Of the whole test binary: two databases are tested side by side, or one with several seeds.
+static RUNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(Options::of_environment().jobs));
 
 pub(crate) fn run(database: Database) {
     let options = Options::of_environment();
@@ -36,7 +37,8 @@ pub(crate) fn run(database: Database) {
     let skipped = options.seeds.len() - seeds.len();
 
     let runs = seeds.into_iter().map(|seed| one(Plan::draw(seed, database, options.seconds), &options));
-    let verdicts: Vec<Verdict> = runtime().block_on(stream::iter(runs).buffer_unordered(2).collect());
+    let verdicts: Vec<Verdict> =
+        runtime().block_on(stream::iter(runs).buffer_unordered(options.jobs).collect());
     say(&results::summary(database, &verdicts, skipped));
     let failed: Vec<&Verdict> = verdicts.iter().filter(|verdict| !verdict.passed).collect();
     assert!(failed.is_empty(), "{} of {} seeds failed on {database}", failed.len(), verdicts.len());

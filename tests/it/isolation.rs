@@ -127,6 +127,36 @@ async fn an_idempotency_key_opens_no_answer_of_another_business() {
     }
 }
 
+/// What was accepted stays so, for whom it was accepted: also where a number is named and its business is not.
+#[actix_rt::test]
+async fn a_narrow_key_that_names_only_a_number_hears_its_answer_again_when_it_would_be_refused_by_now() {
+    let demo = Demo::start().await;
+    let api = demo.api();
+    let neighbours = json!({ "id": "neighbour", "name": "Jirani", "country": "TZ" });
+    api.post("/v1/businesses", &neighbours).await.expect(201);
+    let (business, connection) = (&demo.ready.business_id, &demo.ready.connection_id);
+    let (own, neighbour) = (key_for(&demo, business).await, key_for(&demo, "neighbour").await);
+    let message = json!({ "to": "+255712345678", "type": "text", "text": { "body": "once" } });
+    let body = json!({ "connection_id": connection, "message": message });
+    let send = async |api: &Api| {
+        let request = api.request(Method::POST, "/v1/messages").header("Idempotency-Key", "order-1");
+        api.send(request.json(&body)).await.expect("an answer")
+    };
+    let first = send(&own).await.expect(202);
+    let opt_out = format!("/v1/businesses/{business}/opt-outs/0712345678");
+    api.put(&opt_out, &json!({})).await.expect(200);
+    assert_eq!(own.post("/v1/messages", &body).await.expect(409)["code"], "opted_out");
+
+    let again = send(&own).await;
+    assert_eq!(again.headers.get("idempotent-replayed").expect("it is said"), "true");
+    assert_eq!(again.expect(202), first);
+    let foreign = send(&neighbour).await;
+    assert!(!foreign.headers.contains_key("idempotent-replayed"));
+    assert_eq!(foreign.expect(404)["code"], "not_found");
+    api.message_reaches(first["id"].as_str().unwrap(), "read").await;
+    assert_eq!(demo.sandbox().everything_sent().await.len(), 1);
+}
+
 #[actix_rt::test]
 async fn a_key_does_only_what_its_scopes_say_and_nothing_once_revoked() {
     let demo = Demo::start().await;

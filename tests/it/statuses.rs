@@ -133,6 +133,19 @@ async fn a_status_without_echo_is_found_by_the_providers_id() {
 }
 
 #[actix_rt::test]
+async fn a_status_without_echo_waits_for_the_answer_that_tells_its_id() {
+    let slow = Duration::from_millis(400);
+    let tree = Tree::start(patient(), Arc::new(move |_, _| Step::AcceptAfter(slow))).await;
+    let id = tree.accept(ASHA, "slow").await;
+    tree.reaches(id, MessageStatus::Sending).await;
+    let heard = [status("delivered", "wamid.1", ASHA), status("delivered", "wamid.of.another.tool", ASHA)];
+    hear(&tree, &tree.connection, heard.to_vec()).await;
+    let provider_id = tree.store.message(tree.account(), id).await.unwrap().unwrap().provider_id;
+    assert_eq!(provider_id.as_deref(), Some("wamid.1"), "it was answered while the status waited");
+    assert_eq!(shown(&tree, id).await, MessageStatus::Delivered);
+}
+
+#[actix_rt::test]
 async fn statuses_out_of_order_and_repeated_leave_the_furthest_and_are_each_told_once() {
     let tree = all_sent().await;
     let id = tree.accept(ASHA, "sent").await;

@@ -42,6 +42,8 @@ pub struct Breaker {
     active_before: HashSet<BusinessKey>,
     turned_at: Option<Timestamp>,
     tripped: Option<Tripped>,
+    /// When it last turned out that the app works after all.
+    worked_again_at: Option<Timestamp>,
     throttled_until: Option<Timestamp>,
 }
 
@@ -72,6 +74,7 @@ impl Breaker {
             self.refused.remove(&business);
             if self.tripped.take().is_some() {
                 self.refused.clear();
+                self.worked_again_at = Some(now);
             }
         } else if let Some(tripped) = &mut self.tripped {
             // Whatever it was, it did not show that the app works; it is not held against it either.
@@ -108,6 +111,11 @@ impl Breaker {
     /// Since when the app counts as broken.
     pub fn tripped_since(&self) -> Option<Timestamp> {
         self.tripped.map(|tripped| tripped.since)
+    }
+
+    /// Whether the app is broken, or was at some time since then.
+    pub fn was_tripped_since(&self, then: Timestamp) -> bool {
+        self.tripped.is_some() || self.worked_again_at.is_some_and(|at| at >= then)
     }
 
     fn note(&mut self, business: BusinessKey, now: Timestamp) {

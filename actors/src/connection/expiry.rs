@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use super::actor::Connection;
 use super::lanes::Entry;
 use super::settle::{end, transition};
+use crate::apart::Apart as _;
 use crate::services::Services;
 use crate::writer::WriteError;
 
@@ -26,7 +27,7 @@ impl Connection {
         self.tally.expiring();
         let (store, id) = (Arc::clone(&self.services.store), self.id);
         let reading = async move { store.overdue(id, now, AT_ONCE).await };
-        ctx.spawn(reading.into_actor(self).map(move |rows, this, ctx| match rows {
+        ctx.spawn(reading.apart(self).map(move |rows, this, ctx| match rows {
             Ok(rows) => {
                 let overdue = rows.iter().map(Entry::of_row).filter(|entry| {
                     let here = this.lanes.get(entry.lane, entry.id);
@@ -53,7 +54,7 @@ impl Connection {
             let next = services.store.next_expiry(id).await.map_err(|_| WriteError::Unavailable)?;
             Ok::<_, WriteError>((ended, next))
         };
-        ctx.spawn(ending.into_actor(self).map(|ended, this, ctx| {
+        ctx.spawn(ending.apart(self).map(|ended, this, ctx| {
             this.expiring = false;
             let Ok((ended, next)) = ended else {
                 this.start_over(ctx);

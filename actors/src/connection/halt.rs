@@ -108,6 +108,13 @@ impl Halt {
         }
     }
 
+    pub const fn graced_until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Grace { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+
     /// When the number may look again; nothing when it may go on.
     pub fn waits_until(&self, now: Timestamp) -> Option<Timestamp> {
         let until = match *self {

@@ -15,6 +15,7 @@ use super::credentials::Opened;
 use super::halt::{Cause, Step};
 use super::lanes::Entry;
 use super::retry::{Concern, Verdict, judge};
+use crate::apart::Apart as _;
 use crate::metrics;
 
 /// Failed reports of messages that were sent together come within so long.
@@ -116,7 +117,10 @@ impl Connection {
     /// Time has passed.
     pub(super) fn wait_out(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
         let Some(opened) = &self.opened else { return };
-        let step = self.halt.waited(self.services.breakers.is_tripped(&opened.app), now);
+        let graced_since =
+            self.halt.graced_until().unwrap_or(now).minus(self.services.config.app_trouble_grace());
+        let app_broken = self.services.breakers.was_tripped_since(&opened.app, graced_since);
+        let step = self.halt.waited(app_broken, now);
         self.step(step, ctx);
     }
 
@@ -161,7 +165,7 @@ impl Connection {
                 tracing::warn!(connection.id = %id, %error, "how a connection sends could not be written down");
             }
         };
-        ctx.spawn(writing.into_actor(self).map(|(), _, _| ()));
+        ctx.spawn(writing.apart(self).map(|(), _, _| ()));
     }
 
     fn step(&mut self, step: Step, ctx: &mut Context<Self>) {
@@ -203,7 +207,7 @@ impl Connection {
         self.opened = Some(Arc::new(Opened { connection: Arc::clone(&connection), ..(**opened).clone() }));
         let services = self.services.clone();
         let moving = async move { crate::connections::announce(&services, &connection, from).await };
-        ctx.spawn(moving.into_actor(self).map(|moved, this, ctx| match moved {
+        ctx.spawn(moving.apart(self).map(|moved, this, ctx| match moved {
             Ok(true) => {}
             // Somebody else moved it at the same moment: what they wrote is in force.
             Ok(false) => this.load(ctx),

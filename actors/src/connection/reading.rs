@@ -11,6 +11,7 @@ use super::actor::Connection;
 use super::lanes::{Entry, Reading};
 use super::review::has_arrived;
 use super::tally::Tally;
+use crate::apart::Apart as _;
 use crate::services::Services;
 
 /// Readings of one number under way at once.
@@ -95,7 +96,7 @@ impl Connection {
         for reading in self.lanes.wishes(now, AT_ONCE.saturating_sub(self.readings)) {
             self.readings += 1;
             let asking = ask(self.services.clone(), self.id, reading, now);
-            ctx.spawn(asking.into_actor(self).map(move |answer, this, ctx| {
+            ctx.spawn(asking.apart(self).map(move |answer, this, ctx| {
                 this.readings -= 1;
                 match answer {
                     Ok(answer) => {

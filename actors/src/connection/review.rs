@@ -14,6 +14,7 @@ use domain::outbox::{Evidence, Happening, OutboxState, settle};
 use super::actor::Connection;
 use super::credentials::Opened;
 use super::lanes::Entry;
+use crate::apart::Apart as _;
 use crate::metrics;
 use crate::services::Services;
 
@@ -62,7 +63,7 @@ impl Connection {
         let services = self.services.clone();
         let ids: Vec<MessageId> = ambiguous.iter().map(|entry| entry.id).collect();
         let looking = async move { look(&services, &opened, &ids).await };
-        ctx.spawn(looking.into_actor(self).map(move |known, this, ctx| {
+        ctx.spawn(looking.apart(self).map(move |known, this, ctx| {
             this.reviewing = false;
             match known {
                 Ok(known) => this.decide(&ambiguous, &known, ctx),
@@ -76,6 +77,7 @@ impl Connection {
     fn decide(&mut self, ambiguous: &[Entry], known: &Known, ctx: &mut Context<Self>) {
         let now = self.now();
         let timers = self.services.config.ambiguity();
+        let heard = self.services.hearing.heard();
         for entry in ambiguous {
             let Some(entry) = self.lanes.get(entry.lane, entry.id).copied().filter(|entry| !entry.busy)
             else {
@@ -86,8 +88,8 @@ impl Connection {
             let mut evidence = Evidence {
                 reported: DeliveryStatus::of_reports(of_this),
                 watermark: known.watermark,
-                listening_since: self.services.hearing.unbroken_since(),
-                running_since: self.services.hearing.started_at(),
+                listening_since: heard.unbroken_since,
+                running_since: heard.running_since,
             };
             let mut decision = settle(claim, entry.on_ambiguous, evidence, timers, now);
             if decision == Some(Happening::ProvenUnsent) && !self.hears_reports(now, ctx) {
@@ -117,7 +119,7 @@ impl Connection {
             self.subscription.asking = true;
             let services = self.services.clone();
             let asking = async move { is_subscribed(&services, &opened).await };
-            ctx.spawn(asking.into_actor(self).map(|subscribed, this, ctx| {
+            ctx.spawn(asking.apart(self).map(|subscribed, this, ctx| {
                 this.subscription = Subscription { asked_at: Some(this.now()), subscribed, asking: false };
                 this.tell_of_subscription(subscribed, ctx);
                 this.review(ctx);
@@ -128,13 +130,13 @@ impl Connection {
 
     fn tell_of_subscription(&mut self, subscribed: Option<bool>, ctx: &mut Context<Self>) {
         let Some(opened) = &self.opened else { return };
-        if subscribed == Some(false) {
-            // What people write meanwhile is not heard: of nobody's window it is certain that it is closed.
+        let said = opened.connection.reason.as_deref() == Some(Reason::WEBHOOK_UNSUBSCRIBED);
+        if subscribed == Some(false) || subscribed == Some(true) && said {
+            // What people wrote meanwhile was not heard: of nobody's window it is certain that it is closed.
             let (services, id) = (self.services.clone(), self.id);
             let telling = async move { services.contacts.hears_anew(id).await };
-            ctx.spawn(telling.into_actor(self).map(|(), _, _| ()));
+            ctx.spawn(telling.apart(self).map(|(), _, _| ()));
         }
-        let said = opened.connection.reason.as_deref() == Some(Reason::WEBHOOK_UNSUBSCRIBED);
         match (opened.connection.status, subscribed) {
             (ConnectionStatus::Connected, Some(false)) => {
                 self.turn(ConnectionStatus::Degraded, Some(Reason::WEBHOOK_UNSUBSCRIBED), None, ctx);

@@ -17,6 +17,7 @@ use super::actor::Connection;
 use super::history;
 use super::lanes::{Entry, lane};
 use super::messages::Cancellation;
+use crate::apart::Apart as _;
 use crate::keychain::column;
 use crate::services::Services;
 use crate::writer::WriteError;
@@ -87,7 +88,7 @@ impl Connection {
         let ending = end(self.services.clone(), Arc::clone(&opened.connection), transition, reason, error);
         // Out of the way in memory, so that it is not decided twice; the store has the last word.
         self.lanes.busy(entry.lane, entry.id);
-        ctx.spawn(ending.into_actor(self).map(move |ended, this, ctx| match ended {
+        ctx.spawn(ending.apart(self).map(move |ended, this, ctx| match ended {
             Ok(true) => {
                 this.moved(&entry, next);
                 this.pump(ctx);
@@ -122,7 +123,7 @@ impl Connection {
             let reported = DeliveryStatus::of_reports(reports.into_iter().map(|report| report.status));
             Ok::<_, StoreError>(Some((stored.state, reported)))
         };
-        ctx.spawn(reading.into_actor(self).map(move |stored, this, ctx| match stored {
+        ctx.spawn(reading.apart(self).map(move |stored, this, ctx| match stored {
             Ok(Some((state, reported))) if state.code() != StateCode::Sending => {
                 this.moved(&entry, state);
                 if let Some(status) = reported.filter(|_| !state.code().is_final()) {
@@ -140,7 +141,7 @@ impl Connection {
         id: MessageId,
     ) -> ResponseActFuture<Self, Result<Cancellation, WriteError>> {
         let cancelling = cancelling(self.services.clone(), self.opened.clone(), id, self.now());
-        Box::pin(cancelling.into_actor(self).map(|cancelled, this, ctx| {
+        Box::pin(cancelling.apart(self).map(|cancelled, this, ctx| {
             let Some((entry, next)) = cancelled? else { return Ok(Cancellation::TooLate) };
             this.moved(&entry, next);
             this.pump(ctx);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::clock::{Clock, Timestamp};
-use domain::connection::Connection;
+use domain::connection::{Connection, Reason};
 use domain::contact::{Alias, Contact, ContactChange, Listening, Outgoing, Refusal, Window, may_send};
 use domain::contracts::store::{LaneKey, Store};
 use domain::ids::{BusinessKey, ConnectionId};
@@ -119,7 +119,7 @@ impl Contacts {
         }
         // Against somebody only on what is certain: nothing remembered, nothing unheard.
         let known = self.memory.find_anew(connection.business, key).await?;
-        let listening = self.listening(connection.id).await?;
+        let listening = self.listening(connection).await?;
         match self.decide(&asked, known.as_deref(), listening) {
             Ok(()) => Ok(admitted),
             Err(refusal) => Err(self.refused(refusal)),
@@ -157,8 +157,12 @@ impl Contacts {
         may_send(contact, outgoing, listening, self.windows_checked, self.clock.now())
     }
 
-    async fn listening(&self, connection: ConnectionId) -> Result<Listening, Unreadable> {
-        let known = self.listening.try_get_with(connection, self.store.listening(connection)).await;
+    async fn listening(&self, connection: &Connection) -> Result<Listening, Unreadable> {
+        if connection.reason.as_deref() == Some(Reason::WEBHOOK_UNSUBSCRIBED) {
+            return Ok(Listening { since: self.clock.now() });
+        }
+        let id = connection.id;
+        let known = self.listening.try_get_with(id, self.store.listening(id)).await;
         // Of a connection that is not there nothing is certain.
         Ok(known.map_err(Unreadable)?.unwrap_or(Listening { since: self.clock.now() }))
     }
@@ -167,7 +171,7 @@ impl Contacts {
     pub(crate) async fn window(&self, connection: &Connection, alias: &Alias) -> Result<Window, Unreadable> {
         let known = self.find(connection.business, alias).await?;
         let inbound = known.and_then(|contact| contact.inbound_at(connection.id));
-        Ok(Window::of(inbound, self.listening(connection.id).await?, self.clock.now()))
+        Ok(Window::of(inbound, self.listening(connection).await?, self.clock.now()))
     }
 
     pub(crate) async fn find(&self, business: BusinessKey, alias: &Alias) -> Result<Known, Unreadable> {

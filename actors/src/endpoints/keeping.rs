@@ -15,6 +15,7 @@ use super::alert;
 use super::missed::Gap;
 use super::order::{Order, key_before_new};
 use super::samples::Sample;
+use crate::apart::Apart as _;
 use crate::metrics;
 use crate::services::Services;
 use crate::stream::OpenedEvent;
@@ -78,7 +79,7 @@ impl EndpointActor {
                 None => Some(None),
             }
         };
-        ctx.spawn(writing.into_actor(self).map(move |written, this, ctx| {
+        ctx.spawn(writing.apart(self).map(move |written, this, ctx| {
             let Some(row) = written else {
                 // Nobody knows what is written: begin again from what is.
                 ctx.stop();
@@ -163,7 +164,7 @@ impl EndpointActor {
             ctx.run_later(SAMPLE, |this, ctx| {
                 let samples = this.samples.take();
                 let writing = write_samples(this.services.clone(), this.endpoint.id, samples);
-                ctx.spawn(writing.into_actor(this).map(|(), _, _| ()));
+                ctx.spawn(writing.apart(this).map(|(), _, _| ()));
             });
         }
     }
@@ -175,7 +176,7 @@ impl EndpointActor {
         let (store, id, now) =
             (Arc::clone(&self.services.store), self.endpoint.id, self.services.clock.now());
         let making_due = async move { store.make_due(id, now).await };
-        ctx.spawn(making_due.into_actor(self).map(move |made, this, ctx| {
+        ctx.spawn(making_due.apart(self).map(move |made, this, ctx| {
             if let Err(error) = made {
                 tracing::warn!(endpoint.id = %id, %error, "failed deliveries wait for their time");
             }
@@ -228,7 +229,7 @@ impl EndpointActor {
         }
         let (store, id) = (Arc::clone(&self.services.store), self.endpoint.id);
         let counting = async move { store.waiting_deliveries(id).await };
-        ctx.spawn(counting.into_actor(self).map(|counted, this, ctx| {
+        ctx.spawn(counting.apart(self).map(|counted, this, ctx| {
             if let Err(error) = &counted {
                 tracing::warn!(endpoint.id = %this.endpoint.id, %error, "failed deliveries cannot be counted now");
             }

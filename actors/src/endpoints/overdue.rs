@@ -13,6 +13,7 @@ use domain::endpoint::{DeliveryState, Endpoint, FailedDelivery};
 use super::actor::{A_MOMENT, EndpointActor};
 use super::keeping::Passing;
 use super::schedule::Config;
+use crate::apart::Apart as _;
 use crate::services::Services;
 
 /// Rows looked through at a time.
@@ -38,7 +39,7 @@ impl EndpointActor {
         self.retrying.look_for_over();
         let (services, endpoint) = (self.services.clone(), self.endpoint.clone());
         let looking = async move { look(&services, &endpoint, now).await };
-        ctx.spawn(looking.into_actor(self).map(move |looked, this, ctx| {
+        ctx.spawn(looking.apart(self).map(move |looked, this, ctx| {
             this.retrying.looked();
             // Not again at once, whatever is written meanwhile.
             let soon = this.services.clock.now().plus(A_MOMENT);

@@ -17,6 +17,7 @@ use super::order::key_before_new;
 use super::payload;
 use super::samples::Sample;
 use super::schedule::Tries;
+use crate::apart::Apart as _;
 use crate::keychain::{Keychain, column};
 use crate::metrics;
 
@@ -115,7 +116,7 @@ impl EndpointActor {
             };
             (tried, kept, pending, earlier)
         };
-        ctx.spawn(posting.into_actor(self).map(|(tried, kept, pending, earlier), this, ctx| {
+        ctx.spawn(posting.apart(self).map(|(tried, kept, pending, earlier), this, ctx| {
             this.ended(tried, kept, pending, earlier, ctx);
         }));
     }

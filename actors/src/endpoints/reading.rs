@@ -14,6 +14,7 @@ use super::actor::{A_MOMENT, EndpointActor, Pending};
 use super::contact::order_key;
 use super::keeping::Passing;
 use super::order::{Order, Turn};
+use crate::apart::Apart as _;
 use crate::keychain::{Keychain, SealError, column};
 use crate::services::Services;
 use crate::stream::OpenedEvent;
@@ -97,7 +98,7 @@ impl EndpointActor {
             let read_to = looked_to(after, end, rows.len(), limit, rows.last().map(|last| last.seq));
             Ok::<_, ReadError>((open_all(&services.keychain, rows).await?, read_to, oldest))
         };
-        ctx.spawn(reading.into_actor(self).map(move |read, this, ctx| {
+        ctx.spawn(reading.apart(self).map(move |read, this, ctx| {
             this.reading = false;
             match read {
                 Ok((events, read_to, oldest)) => {
@@ -131,7 +132,7 @@ impl EndpointActor {
         }
         self.reading = true;
         let reading = read_references(self.services.clone(), unknown);
-        ctx.spawn(reading.into_actor(self).map(move |(), this, ctx| {
+        ctx.spawn(reading.apart(self).map(move |(), this, ctx| {
             this.reading = false;
             // A message that is forgotten again already is looked up again.
             this.take_up(events, ctx);

@@ -11,6 +11,7 @@ use super::actor::{A_MOMENT, EndpointActor, Pending};
 use super::keeping::Passing;
 use super::order::{Order, key_before_new};
 use super::reading::{ReadError, open_all};
+use crate::apart::Apart as _;
 use crate::services::Services;
 use crate::stream::OpenedEvent;
 
@@ -110,7 +111,7 @@ impl EndpointActor {
             rows.truncate(room);
             Ok::<_, ReadError>((with_events(&services, rows).await?, if more { Some(now) } else { next }))
         };
-        ctx.spawn(looking.into_actor(self).map(move |found, this, ctx| {
+        ctx.spawn(looking.apart(self).map(move |found, this, ctx| {
             this.retrying.looked();
             match found {
                 Ok((rows, next)) => {

@@ -107,6 +107,8 @@ fn open(config: Config) -> io::Result<(Arc<World>, Opened, SocketAddr)> {
     let server = HttpServer::new(move || App::new().configure(http::routes(shared.clone(), sdk.clone())))
         .workers(workers)
         .keep_alive(KEEP_ALIVE)
+        // Clients open connections in advance: an answer to a question that was not asked yet would look like Meta's.
+        .client_request_timeout(Duration::ZERO)
         .on_connect(cut::remember)
         .disable_signals()
         .shutdown_timeout(5)

@@ -13,9 +13,10 @@ use super::endpoint::Endpoint;
 use super::memory;
 use super::texts::{People, Texts};
 use crate::api::{Api, ON_ITS_WAY};
-use crate::drive::Answers;
+use crate::drive::{Answers, drive};
 use crate::fill::{Filling, fill};
 use crate::options::Backlog;
+use crate::pace::{Pace, Schedule};
 use crate::process::{Usage, Watch};
 use crate::report::{self, per_second, ratio};
 use crate::sent::{self, Cursor};
@@ -33,7 +34,7 @@ const SAMPLE: usize = 500;
 /// Resident memory of the gateway, in MB.
 #[derive(Debug, Serialize)]
 struct Memory {
-    /// After a start, with nothing queued.
+    /// After a start, with nothing queued: each number is given, second by second, what it may send.
     started_without: f64,
     /// At most, while messages were accepted and sent and left nothing behind.
     sending_without: f64,
@@ -43,7 +44,7 @@ struct Memory {
     accepting: f64,
     /// At rest, with the backlog.
     rested_with: f64,
-    /// At rest after a start, with the backlog.
+    /// After a start, with the backlog, of which each number sends what it may.
     started_with: f64,
     /// At most, while the backlog is sent as fast as the platform allows.
     draining: f64,
@@ -119,7 +120,7 @@ async fn measure(options: &Backlog, target: &mut Target, endpoint: &Endpoint) ->
     report::tell(&format!("without: {sending_without:.1} MB at most, {rested_without:.1} MB at rest"));
 
     let start_without_s = target.restart(&limit(HELD_BACK)).await?.as_secs_f64();
-    let started_without = at_rest(target, rest).await?;
+    let started_without = sending_a_little(target, people, rest).await?;
     let mut cursor = Cursor::default();
     cursor.read(&target.sandbox).await?;
 
@@ -172,6 +173,15 @@ async fn measure(options: &Backlog, target: &mut Target, endpoint: &Endpoint) ->
 
 async fn at_rest(target: &Target, rest: Duration) -> Result<f64> {
     Ok(ratio(memory::at_rest(target.process("gateway")?, rest).await?, 1024))
+}
+
+/// What numbers that are held back send with a backlog, without one: a message each a second.
+async fn sending_a_little(target: &Target, people: People, rest: Duration) -> Result<f64> {
+    let each_second = HELD_BACK * u32::try_from(target.numbers.len())?;
+    let schedule = Arc::new(Schedule::new(Pace::PerSecond(each_second), rest + memory::LOOKING, 1));
+    let texts = Arc::new(Texts::new(target, &target.numbers, people));
+    let (_, resident) = tokio::join!(drive(target.address, 1, schedule, texts), at_rest(target, rest));
+    resident
 }
 
 fn ratios(memory: &Memory) -> Ratios {

@@ -1,8 +1,11 @@
 //! How a connection behaves, whatever its provider does.
 
+mod broken_app;
 mod order;
 mod pauses;
 mod rates;
+mod second_look;
+mod unheard;
 mod unknown;
 
 use std::sync::Arc;
@@ -12,9 +15,16 @@ use domain::contracts::provider::{ProviderError, SendError, ThrottleScope};
 use domain::message::MessageStatus::{Ambiguous, Cancelled, Expired, Failed, Retrying, Sent};
 use domain::{Clock as _, Priority};
 use gateway_actors::{Cancellation, SystemClock};
+use providers::cloud_api;
 
 use crate::support::eventually;
 use crate::support::tree::{Step, Tree, config};
+
+/// What the platform's own code says of a message.
+fn refusal(code: i64) -> SendError {
+    let error = ProviderError { code: Some(code), http_status: Some(400), ..ProviderError::default() };
+    cloud_api::send_error(error, false, None)
+}
 
 fn throttled() -> SendError {
     SendError::Throttled {

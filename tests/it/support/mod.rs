@@ -5,6 +5,7 @@ pub(crate) mod api;
 pub(crate) mod browser;
 pub(crate) mod demo;
 pub(crate) mod endpoint;
+pub(crate) mod held_date;
 mod listened;
 pub(crate) mod owner;
 mod patience;

@@ -12,7 +12,7 @@ use domain::secret::{AccessToken, AuthorizationCode, Pin};
 use domain::{ProviderName, Timestamp};
 use tokio::time::Instant;
 
-/// What the provider is asked (the how-manieth post, and its text), and what it answers.
+/// What the provider is asked (the how-manieth post, and its text or the name of its template), and what it answers.
 pub(crate) type Script = Arc<dyn Fn(usize, &str) -> Step + std::marker::Send + Sync>;
 
 #[derive(Clone)]
@@ -52,7 +52,8 @@ struct Scripted {
 impl Send for Scripted {
     async fn send(&self, request: SendRequest<'_>) -> Result<SendReceipt, SendError> {
         let body: serde_json::Value = serde_json::from_str(request.message).expect("the message is JSON");
-        let text = body["text"]["body"].as_str().expect("a text").to_owned();
+        let text = body["text"]["body"].as_str().or(body["template"]["name"].as_str());
+        let text = text.expect("a text, or a template").to_owned();
         let number = {
             let mut posts = self.posts.lock().expect("not poisoned");
             posts.push(Post { text: text.clone(), at: Instant::now() });

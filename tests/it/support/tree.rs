@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use domain::business::NewBusiness;
 use domain::clock::Clock;
 use domain::contracts::deliver::{Deliver, DeliveryOutcome, DeliveryRequest};
-use domain::contracts::provider::{Content, SendError, StatusUpdate, Subject, Update};
+use domain::contracts::provider::{Content, Provider, SendError, StatusUpdate, Subject, Update};
 use domain::contracts::store::{Credential, Store};
 use domain::delivery_status::DeliveryStatus;
 use domain::ids::{AccountKey, ConnectionId, MessageId};
@@ -46,6 +46,7 @@ pub(crate) struct Tree {
     vault: Arc<Vault>,
     posts: Posts,
     folder: Arc<TempDir>,
+    clock: Arc<dyn Clock>,
 }
 
 pub(crate) fn config() -> Config {
@@ -86,6 +87,16 @@ impl Tree {
 
     /// `subscribed`: whether the platform says that it sends us reports.
     pub(crate) async fn start_subscribed(config: Config, script: Script, subscribed: bool) -> Self {
+        Self::start_by(Arc::new(SystemClock), config, script, subscribed).await
+    }
+
+    /// By a clock that the test holds.
+    pub(crate) async fn start_by(
+        clock: Arc<dyn Clock>,
+        config: Config,
+        script: Script,
+        subscribed: bool,
+    ) -> Self {
         // What the actors have to say helps whoever reads a failure; a second test finds the subscriber in place.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let folder = Arc::new(TempDir::with_prefix("gateway-tree-").expect("a temporary folder"));
@@ -93,20 +104,21 @@ impl Tree {
         let store_config: store::Config = serde_json::from_value(json!({ "url": url })).expect("a store");
         let store = store::open(&store_config).await.expect("the store opens");
         store.migrate().await.expect("the schema is made");
-        let now = SystemClock.now();
+        let now = clock.now();
         let account = store.ensure_account("main", now).await.expect("an account");
         let business = business(&*store, account, "duka", now).await;
         let vault = Arc::new(Vault::new(KeyRing::generate().expect("randomness")));
         let posts = Posts::default();
-        let gateway = run(&store, &vault, config, script, &posts, subscribed).await;
+        let gateway = run(&store, &vault, &clock, config, provider(script, &posts, subscribed)).await;
         let connection = connect(&gateway, &*store, &business, now).await;
-        Self { gateway, store, business, connection, vault, posts, folder }
+        Self { gateway, store, business, connection, vault, posts, folder, clock }
     }
 
     /// After an orderly stop, another process on what this one left.
     pub(crate) async fn restarted(&self, config: Config, script: Script) -> Self {
         self.gateway.stop(Duration::from_secs(10)).await;
-        let gateway = run(&self.store, &self.vault, config, script, &self.posts, true).await;
+        let provider = provider(script, &self.posts, true);
+        let gateway = run(&self.store, &self.vault, &self.clock, config, provider).await;
         Self {
             gateway,
             store: Arc::clone(&self.store),
@@ -115,12 +127,13 @@ impl Tree {
             vault: Arc::clone(&self.vault),
             posts: Arc::clone(&self.posts),
             folder: Arc::clone(&self.folder),
+            clock: Arc::clone(&self.clock),
         }
     }
 
     /// Another business with a number of its own, of the same app.
     pub(crate) async fn another(&self, reference: &str) -> Connection {
-        let now = SystemClock.now();
+        let now = self.clock.now();
         let business = business(&*self.store, self.account(), reference, now).await;
         connect(&self.gateway, &*self.store, &business, now).await
     }
@@ -260,9 +273,10 @@ impl Tree {
         self.hear(connection, Content::Other { field, key, value: json!({}), means, template: None }).await;
     }
 
-    async fn hear(&self, connection: &Connection, content: Content) {
+    /// The platform tells this of a number.
+    pub(crate) async fn hear(&self, connection: &Connection, content: Content) {
         let subject = Subject::Number(connection.graph_id.clone().expect("a number"));
-        let update = Update { subject, at: SystemClock.now(), content };
+        let update = Update { subject, at: self.clock.now(), content };
         self.gateway.ingest(ProviderName::Meta, vec![update]).await.expect("kept");
     }
 }
@@ -270,19 +284,17 @@ impl Tree {
 async fn run(
     store: &Arc<dyn Store>,
     vault: &Arc<Vault>,
+    clock: &Arc<dyn Clock>,
     config: Config,
-    script: Script,
-    posts: &Posts,
-    subscribed: bool,
+    provider: Provider,
 ) -> Gateway {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let started = gateway_actors::start(Parts {
         store: Arc::clone(store),
-        membership: Arc::new(coordination::InProcess::new(Arc::clone(&clock))),
+        membership: Arc::new(coordination::InProcess::new(Arc::clone(clock))),
         vault: Arc::clone(vault),
-        providers: HashMap::from([(ProviderName::Meta, provider(script, posts, subscribed))]),
+        providers: HashMap::from([(ProviderName::Meta, provider)]),
         deliver: Arc::new(NoEndpoint),
-        clock,
+        clock: Arc::clone(clock),
         node_name: "test".to_owned(),
         node_address: String::new(),
         threads: 2,

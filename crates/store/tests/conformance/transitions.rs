@@ -12,6 +12,8 @@ use crate::support::{Fixture, Shared, at, commit_claims, events, messages, take_
 commit_claims! {
     a_message_moves_only_from_the_state_it_is_in
     two_claims_of_one_message_are_never_both_granted
+    what_is_over_is_not_claimed
+    of_a_claim_and_an_end_at_one_moment_one_is_granted
     a_claim_of_another_epoch_or_attempt_is_not_settled
     a_state_that_differs_only_in_its_times_is_another_state
     a_transition_under_an_older_epoch_is_refused
@@ -49,6 +51,48 @@ async fn two_claims_of_one_message_are_never_both_granted(store: Shared) {
     assert_eq!(fixture.commit(&batch).await.transitions, [true, false]);
     assert_eq!(fixture.commit(&batch).await.transitions, [true, false], "also when it is repeated");
     assert_eq!(fixture.state(&message).await, first.to);
+}
+
+/// Each way in which a message can be over after so many attempts.
+fn ends(attempts: u16) -> [OutboxState; 4] {
+    [
+        OutboxState::Sent { attempts },
+        OutboxState::Failed { attempts },
+        OutboxState::Expired { attempts },
+        OutboxState::Cancelled { attempts },
+    ]
+}
+
+async fn what_is_over_is_not_claimed(store: Shared) {
+    let fixture = Fixture::new(store).await;
+    let again = OutboxState::RetryWait { attempts: 1, due: at(4) };
+    for waiting in [OutboxState::NEW, OutboxState::Accepted { attempts: 1 }, again] {
+        let claim = OutboxState::Sending(fixture.claim(waiting.attempts() + 1, 5));
+        for end in ends(waiting.attempts()) {
+            let [over, beside] = [(); 2].map(|()| NewMessage { state: waiting, ..fixture.message() });
+            fixture.commit(&messages(&[over.clone(), beside.clone()])).await;
+            assert!(fixture.apply(&fixture.transition(&over, waiting, end)).await);
+            let claims = [&over, &beside].map(|message| fixture.transition(message, waiting, claim));
+            let batch = Batch { transitions: claims.into(), ..Batch::default() };
+            assert_eq!(fixture.commit(&batch).await.transitions, [false, true], "{waiting:?} {end:?}");
+            assert_eq!((fixture.state(&over).await, fixture.state(&beside).await), (end, claim));
+        }
+    }
+}
+
+async fn of_a_claim_and_an_end_at_one_moment_one_is_granted(store: Shared) {
+    let fixture = Fixture::new(store).await;
+    let claim = OutboxState::Sending(fixture.claim(1, 5));
+    for end in ends(0).into_iter().cycle().take(20) {
+        let message = fixture.message();
+        fixture.accept(&message).await;
+        let [claimed, ended] = [claim, end].map(|to| fixture.transition(&message, OutboxState::NEW, to));
+        let granted = tokio::join!(fixture.apply(&claimed), fixture.apply(&ended));
+        match fixture.state(&message).await {
+            state if state == claim => assert_eq!(granted, (true, false)),
+            state => assert_eq!((state, granted), (end, (false, true))),
+        }
+    }
 }
 
 async fn a_claim_of_another_epoch_or_attempt_is_not_settled(store: Shared) {
