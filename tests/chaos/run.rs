@@ -14,8 +14,9 @@ use crate::plan::Plan;
 use crate::world::{Gateways, World};
 use crate::{collect, customers, director};
 
-/// Beyond three times the wait for proof: a message that was refused several times waits up to 64 s and a fifth.
-const SLACK: Duration = Duration::from_secs(90);
+/// Beyond three times the wait for proof: a message that was refused several times waits up to 64 s and a fifth, and of a
+/// lane whose person got too many, one goes every six seconds.
+const SLACK: Duration = Duration::from_mins(4);
 /// A mutant may never become quiet.
 const MUTANT_SLACK: Duration = Duration::ZERO;
 /// Clients stop repeating so long after the last trouble.

@@ -46,6 +46,10 @@ impl Breakers {
         self.lock().get(app).is_some_and(|breaker| breaker.holds(now))
     }
 
+    pub(crate) fn is_tripped(&self, app: &App) -> bool {
+        self.lock().get(app).is_some_and(|breaker| breaker.tripped_since().is_some())
+    }
+
     /// Whether the app is broken, or was at some time since then.
     pub(crate) fn was_tripped_since(&self, app: &App, then: Timestamp) -> bool {
         self.lock().get(app).is_some_and(|breaker| breaker.was_tripped_since(then))

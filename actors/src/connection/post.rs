@@ -132,6 +132,9 @@ impl Connection {
             self.caution.answered();
         }
         self.concerns(&entry, &verdict, generation, ctx);
+        let broken =
+            self.opened.as_ref().is_some_and(|opened| self.services.breakers.is_tripped(&opened.app));
+        let verdict = if broken { verdict.of_a_broken_app(now) } else { verdict };
         let Verdict { happening, reason, error, .. } = verdict;
         if happening == Happening::Rejected {
             self.finish(entry, happening, reason, Some(error), ctx);

@@ -115,6 +115,16 @@ pub fn judge(error: SendError, attempt: u16, now: Timestamp, jitter: f64) -> Ver
     }
 }
 
+impl Verdict {
+    /// While the app counts as broken, what it may not do at all is no fault of the message that tried it.
+    pub fn of_a_broken_app(self, now: Timestamp) -> Self {
+        match self.concern {
+            Concern::AppBroken => Self { happening: Happening::NotSentNotCounted { due: now }, ..self },
+            _ => self,
+        }
+    }
+}
+
 const fn word(fault: Fault) -> &'static str {
     match fault {
         Fault::Message => "rejected",
@@ -221,6 +231,15 @@ mod tests {
         assert!(matches!(first.happening, Happening::NotSent { .. }));
         assert_eq!(first.concern, Concern::AppBroken);
         assert_eq!(judge(broken(), 2, NOW, 0.5).happening, Happening::Rejected);
+    }
+
+    #[test]
+    fn what_tries_a_broken_app_pays_nothing_for_it() {
+        let broken = SendError::Rejected { fault: Fault::Configuration, error: coded(3) };
+        let tried = judge(broken, 2, NOW, 0.5).of_a_broken_app(NOW);
+        assert_eq!(tried.happening, Happening::NotSentNotCounted { due: NOW });
+        let own = SendError::Rejected { fault: Fault::Message, error: coded(131_009) };
+        assert_eq!(judge(own, 2, NOW, 0.5).of_a_broken_app(NOW).happening, Happening::Rejected);
     }
 
     #[test]
