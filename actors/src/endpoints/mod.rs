@@ -132,14 +132,17 @@ impl Endpoints {
 
     fn pass_on(&self) {
         let news = self.services.stream.news();
-        for (endpoint, address) in self.running.values() {
-            if news.concern(endpoint) {
-                // A full mailbox holds the same hint already.
-                let _ = address.try_send(News);
-            }
+        self.hint(|endpoint| news.concern(endpoint));
+    }
+
+    fn hint(&self, concerned: impl Fn(&Endpoint) -> bool) {
+        for (_, address) in self.running.values().filter(|(endpoint, _)| concerned(endpoint)) {
+            // A full mailbox holds the same hint already.
+            let _ = address.try_send(News);
         }
     }
 
+    /// What was committed without being told may concern anybody, also when something later was told before.
     fn look_at_stream(&self, ctx: &mut Context<Self>) {
         let services = self.services.clone();
         let looking = async move {
@@ -148,7 +151,7 @@ impl Endpoints {
                 Err(error) => tracing::warn!(%error, "the end of the stream cannot be read now"),
             }
         };
-        ctx.spawn(looking.into_actor(self).map(|(), _, _| ()));
+        ctx.spawn(looking.into_actor(self).map(|(), this, _| this.hint(|_| true)));
     }
 }
 
