@@ -92,6 +92,11 @@ async fn who_is_opted_out_by_the_business_gets_nothing_until_it_is_lifted() {
 async fn a_word_is_enough_where_the_business_wants_it_and_survives_a_kill() {
     let mut demo = Demo::start().await;
     says(&demo, Some("255712000001"), None, "STOP").await;
+    eventually("the word was heard", Duration::from_secs(20), || async {
+        let events = demo.api().get("/v1/events?limit=50").await.expect(200).to_string();
+        if events.contains("STOP") { Ok(()) } else { Err(events) }
+    })
+    .await;
     let business = format!("/v1/businesses/{}", demo.ready.business_id);
     let changed = demo.api().call(Method::PATCH, &business, Some(&json!({ "opt_out_keywords": true }))).await;
     assert_eq!(changed.expect(200)["opt_out_keywords"], true);
