@@ -64,58 +64,42 @@ async fn named(
     statuses: &[Unechoed<'_>],
 ) -> Result<HashMap<String, MessageId>, Arc<StoreError>> {
     let ids: Vec<String> = statuses.iter().map(|unechoed| unechoed.status.provider_id.clone()).collect();
+    let by_id = || async { services.store.messages_by_provider_id(owner.id, &ids).await.map_err(Arc::new) };
     let until = services.clock.boottime() + ANSWER_COMES;
-    let answered = services.store.messages_by_provider_id(owner.id, &ids).await.map_err(Arc::new)?;
-    let mut known: HashMap<_, _> = answered.into_iter().collect();
-    loop {
+    let mut known: HashMap<_, _> = by_id().await?.into_iter().collect();
+    let mut unknown = Vec::new();
+    for unechoed in statuses.iter().filter(|unechoed| !known.contains_key(&unechoed.status.provider_id)) {
+        unknown.push((unechoed, lanes(services, owner, unechoed.status).await?));
+    }
+    while !unknown.is_empty() {
+        let claimed = services.store.claimed(owner.id).await.map_err(Arc::new)?;
         let mut unanswered = false;
-        let before = known.len();
-        for Unechoed { status, told_at } in statuses {
-            if known.contains_key(&status.provider_id) {
-                continue;
-            }
-            let open = open(services, owner, status).await?;
+        for (Unechoed { status, told_at }, lanes) in &unknown {
+            let mut open = claimed.iter().filter(|message| lanes.contains(&message.lane));
             if status.word != "failed" {
-                unanswered |= open.iter().any(|message| message.state.code() == StateCode::Sending);
-            } else if let Some(message) = sole_claim(&claims(&open), *told_at) {
+                unanswered |= open.any(|message| message.state.code() == StateCode::Sending);
+            } else if let Some(message) = sole_claim(&claims(open), *told_at) {
                 known.insert(status.provider_id.clone(), message);
             }
         }
-        if before < ids.len() {
-            // After the claims: what is answered meanwhile is found by one look or the other.
-            known.extend(services.store.messages_by_provider_id(owner.id, &ids).await.map_err(Arc::new)?);
-        }
+        // After the claims: what is answered meanwhile is found by one look or the other.
+        known.extend(by_id().await?);
         if !unanswered || services.clock.boottime() >= until {
-            return Ok(known);
+            break;
         }
+        unknown.retain(|(unechoed, _)| !known.contains_key(&unechoed.status.provider_id));
         services.clock.sleep(LOOK).await;
     }
+    Ok(known)
 }
 
-/// The messages to the recipient of a status whose outcome is not known yet.
-async fn open(
-    services: &Services,
-    owner: &Connection,
-    status: &StatusUpdate,
-) -> Result<Vec<QueuedMessage>, Arc<StoreError>> {
-    if !status.participant.is_empty() {
-        return Ok(Vec::new());
-    }
-    let lanes = lanes(services, owner, status).await?;
-    if lanes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut open = services.store.claimed(owner.id).await.map_err(Arc::new)?;
-    open.retain(|message| lanes.contains(&message.lane));
-    Ok(open)
-}
-
-fn claims(open: &[QueuedMessage]) -> Vec<(MessageId, Claim)> {
+/// Of messages whose outcome is not known yet.
+fn claims<'a>(open: impl Iterator<Item = &'a QueuedMessage>) -> Vec<(MessageId, Claim)> {
     let claim = |message: &QueuedMessage| match message.state {
         OutboxState::Sending(claim) | OutboxState::Ambiguous(claim) => Some((message.id, claim)),
         _ => None,
     };
-    open.iter().filter_map(claim).collect()
+    open.filter_map(claim).collect()
 }
 
 /// Where messages to the recipient of a status wait for each other: under the name that it has in the status, and under
@@ -126,6 +110,10 @@ async fn lanes(
     status: &StatusUpdate,
 ) -> Result<Vec<LaneKey>, Arc<StoreError>> {
     let mut lanes = Vec::new();
+    // Of a group one participant's status says nothing about the message to all.
+    if !status.participant.is_empty() {
+        return Ok(lanes);
+    }
     for member in ["recipient_id", "recipient_user_id"] {
         let name = status.object.get(member).and_then(serde_json::Value::as_str);
         let Some(alias) = name.and_then(Alias::from_provider) else { continue };

@@ -8,7 +8,7 @@ use crate::process::Watched;
 const LOOKS: u32 = 9;
 const BETWEEN: Duration = Duration::from_millis(200);
 /// How long the looks take.
-pub const LOOKING: Duration = Duration::from_millis(1_800);
+pub const LOOKING: Duration = BETWEEN.saturating_mul(LOOKS);
 
 /// KB: the middle of several looks after a rest, because something small always happens.
 pub async fn at_rest(process: &Watched, rest: Duration) -> Result<u64> {
