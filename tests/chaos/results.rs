@@ -87,6 +87,20 @@ pub(crate) fn summary(database: Database, verdicts: &[Verdict], skipped: usize) 
     format!("seeded faults on {database}\n{table}\n{failed}")
 }
 
+/// Of a run, the first of its violations: one fault may have hundreds.
+const SHOWN: usize = 5;
+
+/// Why seeds failed, in a few lines each: whoever reads no more than the end of a log reads this.
+pub(crate) fn reasons(failed: &[&Verdict]) -> String {
+    let of = |verdict: &Verdict| {
+        let shown = verdict.violations.iter().take(SHOWN).map(|why| format!("seed {}: {why}", verdict.seed));
+        let more = verdict.violations.len().saturating_sub(SHOWN);
+        let more = (more > 0).then(|| format!("seed {}: and {more} more", verdict.seed));
+        shown.chain(more).collect::<Vec<_>>()
+    };
+    failed.iter().flat_map(|verdict| of(verdict)).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +123,14 @@ mod tests {
         .join("\n");
         assert_eq!(passed(&text, Database::Sqlite, 30), HashSet::from([1]));
         assert_eq!(passed(&text, Database::Postgres, 30), HashSet::from([3]));
+    }
+
+    #[test]
+    fn the_reasons_name_the_seed_and_do_not_flood() {
+        let plan = Plan::draw(7, Database::Sqlite, 30);
+        let many = (1..=SHOWN + 2).map(|number| format!("wrong {number}")).collect();
+        let reasons = reasons(&[&Verdict::of(&plan, 1, Tally::default(), many)]);
+        assert!(reasons.starts_with("seed 7: wrong 1\n"), "{reasons}");
+        assert!(reasons.ends_with("seed 7: wrong 5\nseed 7: and 2 more"), "{reasons}");
     }
 }

@@ -41,7 +41,13 @@ pub(crate) fn run(database: Database) {
         runtime().block_on(stream::iter(runs).buffer_unordered(options.jobs).collect());
     say(&results::summary(database, &verdicts, skipped));
     let failed: Vec<&Verdict> = verdicts.iter().filter(|verdict| !verdict.passed).collect();
-    assert!(failed.is_empty(), "{} of {} seeds failed on {database}", failed.len(), verdicts.len());
+    assert!(
+        failed.is_empty(),
+        "{} of {} seeds failed on {database}\n{}",
+        failed.len(),
+        verdicts.len(),
+        results::reasons(&failed),
+    );
 }
 
 async fn one(plan: Plan, options: &Options) -> Verdict {

@@ -47,10 +47,7 @@ fn ending(view: &View<'_>, ask: &Ask, id: &str, row: &Row) -> Option<(Promise, S
         "failed" => failure(view, id, row).map(|why| (Promise::NothingLost, why)),
         "expired" if ask.expires_at.is_none() => Some((Promise::NothingLost, "it had no end".to_owned())),
         "cancelled" if ask.cancel.is_none() => Some((Promise::NothingLost, "nobody asked for it".to_owned())),
-        "expired" | "cancelled" if taken > 0 => {
-            Some((Promise::NothingLate, format!("the platform took it {taken} times")))
-        }
-        "expired" | "cancelled" => None,
+        "expired" | "cancelled" => unaccounted(view, id, row).map(|why| (Promise::NothingLate, why)),
         _ => Some((Promise::NothingLost, "it is not settled".to_owned())),
     }
 }
@@ -76,13 +73,18 @@ fn failure(view: &View<'_>, id: &str, row: &Row) -> Option<String> {
 }
 
 /// A failure that follows from an answer: the very attempt was answered with an error, and nothing was taken. What was
-/// cut is no answer. Of an attempt that was sent again, on proof, an earlier copy may be there and unknown; where no
-/// status is held up for long there is none.
+/// cut is no answer.
 fn refusal(view: &View<'_>, id: &str, row: &Row, attempt: Option<u64>) -> Option<String> {
     let mut of_attempt = view.arrivals_of(id).iter().filter(|arrival| Some(arrival.attempt) == attempt);
     if !of_attempt.any(|arrival| arrival.refused) {
         return Some(format!("the platform never refused attempt {attempt:?}"));
     }
+    unaccounted(view, id, row)
+}
+
+/// What the platform took of a message that is said not to be there. Of an attempt that was to be sent again, on proof,
+/// a copy may be there and unknown; where no status is held up for long there is none.
+fn unaccounted(view: &View<'_>, id: &str, row: &Row) -> Option<String> {
     let (taken, resent) = (view.taken(id), row.resends().count());
     let allowed = if view.history.strict { 0 } else { resent };
     (taken > allowed).then(|| format!("the platform took it {taken} times, with {resent} resends recorded"))
@@ -199,6 +201,24 @@ mod tests {
         let mut history = good();
         history.asks[0].expires_at = Some(SECOND);
         assert_eq!(found_by(check, &history), [Promise::NothingLate], "claimed after its end");
+    }
+
+    #[test]
+    fn what_was_to_be_sent_again_and_is_over_before_may_be_there_where_statuses_are_held_up() {
+        for status in ["cancelled", "expired"] {
+            let mut history = good();
+            history.webhooks.clear();
+            history.asks[0].cancel = Some(Cancel { answered_at: 9 * SECOND, done: Some(true) });
+            history.asks[0].expires_at = Some(99 * SECOND);
+            let row = history.rows.get_mut(ID).unwrap();
+            row.status = status.to_owned();
+            row.timeline.push(mark(3 * SECOND, "accepted", Some(1), Some("resent_on_proof")));
+            assert_eq!(found_by(check, &history), [Promise::NothingLate], "{status}: not in a strict run");
+            history.strict = false;
+            assert_eq!(found_by(check, &history), [], "{status}");
+            history.arrivals.push(arrival(2, ID, 2, Some("wamid.2")));
+            assert_eq!(found_by(check, &history), [Promise::NothingLate], "{status}: two copies, one resend");
+        }
     }
 
     #[test]
