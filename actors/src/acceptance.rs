@@ -1,5 +1,7 @@
 //! A message on its way into the gateway: what is asked, and what is answered.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::clock::Timestamp;
@@ -15,6 +17,7 @@ use serde::Serialize;
 
 use crate::contacts::{Asked, NotAdmitted};
 use crate::keychain::SealError;
+use crate::quotes::UnknownQuote;
 use crate::router::RouteError;
 
 pub(crate) const A_MOMENT: Duration = Duration::from_secs(1);
@@ -44,6 +47,26 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// A checked message with nothing said about when and how.
+    pub fn plain(recipient: Recipient, kind: String, json: String, opaque: Option<String>) -> Self {
+        Self {
+            recipient,
+            kind,
+            json,
+            opaque,
+            client_ref: None,
+            priority: Priority::default(),
+            order: Order::default(),
+            on_ambiguous: None,
+            send_at: None,
+            expires_at: None,
+            immediate: false,
+            marketing: false,
+            replay_of: None,
+            idempotency: None,
+        }
+    }
+
     pub(crate) fn asks<'a>(&'a self, connection: &'a Connection) -> Asked<'a> {
         Asked {
             connection,
@@ -68,13 +91,23 @@ pub(crate) struct When {
 }
 
 /// The caller's key, with what makes a second request the same one.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct IdempotencyKey {
     pub key_hash: [u8; 32],
     pub route: String,
     pub body_hash: [u8; 32],
+    pub answer_status: u16,
     /// How the answer reads that will be repeated.
-    pub answer: fn(&AcceptedMessage) -> String,
+    pub answer: AnswerText,
+}
+
+/// From what was accepted to the text of its answer.
+pub type AnswerText = Arc<dyn Fn(&AcceptedMessage) -> String + Send + Sync>;
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdempotencyKey({})", self.route)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -118,6 +151,9 @@ pub enum AcceptError {
     /// Its template cannot be sent, or not like this.
     #[error(transparent)]
     Template(#[from] TemplateProblem),
+    /// It names a message that is none of this number's.
+    #[error(transparent)]
+    Quote(#[from] UnknownQuote),
     #[error(transparent)]
     Seal(#[from] SealError),
 }

@@ -8,8 +8,11 @@ use actix::Addr;
 use domain::business::Business;
 use domain::clock::Timestamp;
 use domain::connection::{Connection, ConnectionStatus, ProviderName};
-use domain::contracts::provider::Update;
-use domain::contracts::store::{Accepted, Batch, IdempotencyRecord, NewMessage, Page, StoreError};
+use domain::contracts::pass_through::{PassThroughError, PassedAnswer, PassedCall};
+use domain::contracts::provider::{Subject, Update};
+use domain::contracts::store::{
+    Accepted, Batch, IdempotencyRecord, NewMessage, Page, StoreError, StoredMessage,
+};
 use domain::endpoint::Endpoint;
 use domain::event::{EventType, NewEvent, update_id};
 use domain::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId};
@@ -21,12 +24,14 @@ use serde::Serialize;
 
 use crate::acceptance::{A_MOMENT, AcceptError, Acceptance, AcceptedMessage, Submission};
 use crate::breaker::BrokenApp;
+use crate::connection::credentials;
 use crate::connection::messages::{Cancel, Cancellation, Observation, Observe, Reload, Submit};
 use crate::endpoints::{self, Endpoints, Refresh, Replay, ReplayError, Replayed, RestAll, RetryNow};
 use crate::hearing::Pulse;
 use crate::inbox::{self, IngestError, Ingested};
 use crate::keychain::{Keychain, column};
 use crate::ownership::{Leave, Ownership};
+use crate::quotes;
 use crate::router::{Locate, Route, RouteError, Router, Target};
 use crate::services::Services;
 use crate::supervisor::registry::{NoSlot, Registry, Running};
@@ -42,6 +47,30 @@ pub enum MoveError {
     MovedMeanwhile,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why a call was not passed on, or not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum NotPassed {
+    #[error("the provider has no such API")]
+    NotThere,
+    #[error("the connection has no token that could be used")]
+    NoToken,
+    #[error("there is no such connection")]
+    Missing,
+    #[error("the connection cannot be read now")]
+    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error(transparent)]
+    Failed(#[from] PassThroughError),
+}
+
+impl From<credentials::LoadError> for NotPassed {
+    fn from(error: credentials::LoadError) -> Self {
+        match error {
+            credentials::LoadError::Missing => Self::Missing,
+            error => Self::Unreadable(Box::new(error)),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -94,6 +123,7 @@ impl Gateway {
         let Submission { kind, json, recipient, .. } = &submission;
         let category = self.services.templates.admit(&route.connection, kind, json, recipient).await?;
         submission.marketing |= category == Some(Category::Marketing);
+        quotes::check(&self.services, &route.connection, &submission.json).await?;
         let contacts = &self.services.contacts;
         let asked = submission.asks(&route.connection);
         let admitted = contacts.admit(asked).await?;
@@ -139,7 +169,7 @@ impl Gateway {
                 key_hash: key.key_hash,
                 route: key.route,
                 body_hash: key.body_hash,
-                answer_status: 202,
+                answer_status: key.answer_status,
                 answer: (key.answer)(&answer),
                 created_at: now,
             }),
@@ -206,6 +236,51 @@ impl Gateway {
             Ok(Err(NotRunning::Restarting { wait })) => Err(AcceptError::Unavailable { retry_after: wait }),
             Ok(Err(NotRunning::Stopping)) | Err(_) => Err(AcceptError::Unavailable { retry_after: A_MOMENT }),
         }
+    }
+
+    /// A message as soon as it is over or the provider has it, or as it stands after `patience`.
+    pub async fn outcome(
+        &self,
+        account: AccountKey,
+        id: MessageId,
+        patience: Duration,
+    ) -> Result<Option<StoredMessage>, StoreError> {
+        let Services { outcomes, store, clock, .. } = &self.services;
+        outcomes.of(&**store, &**clock, account, id, patience).await
+    }
+
+    /// The connection that Cloud API clients know under this number, if it is the account's.
+    pub async fn number(
+        &self,
+        account: AccountKey,
+        graph_id: &str,
+    ) -> Result<Option<Arc<Connection>>, Arc<StoreError>> {
+        let found = self.services.directory.subject(&Subject::Number(graph_id.to_owned())).await?;
+        Ok(found.into_iter().find(|connection| connection.account == account))
+    }
+
+    /// The account's connections of this WhatsApp business account, oldest first.
+    pub async fn numbers_of(
+        &self,
+        account: AccountKey,
+        waba_id: &str,
+    ) -> Result<Vec<Arc<Connection>>, Arc<StoreError>> {
+        let found = self.services.directory.subject(&Subject::Waba(waba_id.to_owned())).await?;
+        Ok(found.into_iter().filter(|connection| connection.account == account).collect())
+    }
+
+    /// Calls the provider's own API with the connection's token.
+    pub async fn pass_through(
+        &self,
+        connection: &Connection,
+        call: PassedCall,
+    ) -> Result<PassedAnswer, NotPassed> {
+        let Services { store, keychain, providers, .. } = &self.services;
+        let provider = providers.get(&connection.provider);
+        let pass = provider.and_then(|provider| provider.pass_through.clone()).ok_or(NotPassed::NotThere)?;
+        let opened = credentials::load(&**store, keychain, connection.id).await?;
+        let token = opened.token.ok_or(NotPassed::NoToken)?;
+        Ok(pass.call(&token, call).await?)
     }
 
     fn lifetime_after(&self, start: Timestamp) -> Timestamp {

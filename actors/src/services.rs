@@ -23,6 +23,7 @@ use crate::endpoints;
 use crate::hearing::Hearing;
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
+use crate::outcomes::Outcomes;
 use crate::permits::Permits;
 use crate::references::References;
 use crate::stream::Stream;
@@ -100,6 +101,8 @@ pub(crate) struct Services {
     pub(crate) stream: Stream,
     /// What callers said about their newest messages.
     pub(crate) references: References,
+    /// Who waits for what becomes of a message.
+    pub(crate) outcomes: Outcomes,
     /// Raised whenever events were committed that the stream was not told of.
     pub(crate) news: watch::Sender<()>,
 }

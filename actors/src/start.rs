@@ -23,6 +23,7 @@ use crate::handle::Gateway;
 use crate::hearing::{Hearing, Pulse};
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
+use crate::outcomes::Outcomes;
 use crate::ownership::Ownership;
 use crate::permits::Permits;
 use crate::references::References;
@@ -106,6 +107,7 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         hearing,
         stream: Stream::default(),
         references: References::default(),
+        outcomes: Outcomes::default(),
         news: watch::channel(()).0,
     };
 

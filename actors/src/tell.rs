@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use crate::quotes;
 use crate::unechoed::Matched;
 
 /// An event in clear.
@@ -103,6 +104,8 @@ pub(crate) fn tell(update: &Update, owner: &Connection, ours: &Matched) -> Told 
     };
     match &update.content {
         Content::Message { key, message, contact, metadata } => {
+            let ours = quotes::with_ours(message, |theirs| ours.get(owner.id, theirs));
+            let message = ours.as_ref().unwrap_or(message);
             let data = Received { contact: contact.as_ref(), message, metadata };
             plain(EventType::MessageReceived, format!("message:{key}"), text(&data))
         }

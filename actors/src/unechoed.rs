@@ -1,4 +1,4 @@
-//! Statuses that come without our echo: whose message each is about, as far as that can be known.
+//! News that names a message by the provider's id alone: whose message it is about, as far as that can be known.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use domain::ids::{ConnectionId, MessageId};
 use domain::outbox::{Claim, OutboxState, StateCode};
 use domain::unechoed::sole_claim;
 
+use crate::quotes;
 use crate::services::Services;
 
 /// So long a status waits for the answer to a POST to its recipient …
@@ -26,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Matched(HashMap<ConnectionId, HashMap<String, MessageId>>);
 
 impl Matched {
-    /// Looks for every message that is named by the provider's id alone.
+    /// Looks for every message that is named by the provider's id alone: by a status, or by what a customer answers.
     pub(crate) async fn look_up(services: &Services, updates: &[Update]) -> Result<Self, Arc<StoreError>> {
         let mut unechoed: HashMap<&Subject, Vec<Unechoed<'_>>> = HashMap::new();
         for update in updates {
@@ -37,6 +38,12 @@ impl Matched {
             }
         }
         let mut matched = Self::default();
+        for (subject, ids) in quoted(updates) {
+            for owner in services.directory.subject(subject).await? {
+                let known = services.store.messages_by_provider_id(owner.id, &ids).await.map_err(Arc::new)?;
+                matched.0.entry(owner.id).or_default().extend(known);
+            }
+        }
         for (subject, statuses) in unechoed {
             for owner in services.directory.subject(subject).await? {
                 let known = named(services, &owner, &statuses).await?;
@@ -49,6 +56,18 @@ impl Matched {
     pub(crate) fn get(&self, connection: ConnectionId, provider_id: &str) -> Option<MessageId> {
         self.0.get(&connection)?.get(provider_id).copied()
     }
+}
+
+fn quoted(updates: &[Update]) -> HashMap<&Subject, Vec<String>> {
+    let mut quoted: HashMap<&Subject, Vec<String>> = HashMap::new();
+    for update in updates {
+        if let Content::Message { message, .. } = &update.content {
+            for id in quotes::quoted(message) {
+                quoted.entry(&update.subject).or_default().push(id.to_owned());
+            }
+        }
+    }
+    quoted
 }
 
 struct Unechoed<'a> {

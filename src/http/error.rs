@@ -145,6 +145,16 @@ impl Problem {
         self.code
     }
 
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// What is wrong, for a person.
+    pub fn detail(&self) -> &str {
+        let first = self.errors.first().map(|error| error.message.as_str());
+        self.detail.as_deref().or(first).unwrap_or(self.code.title())
+    }
+
     /// The answer, with the id under which the log knows the request.
     pub fn response(&self, request_id: Option<&str>) -> HttpResponse {
         let mut response = HttpResponse::build(self.code.status());
@@ -159,7 +169,7 @@ impl Problem {
     }
 
     /// Whole seconds, at least one: a client that waits no time at all has not been told anything.
-    fn retry_after_seconds(&self) -> Option<u64> {
+    pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).map(|s| s.max(1))
     }
 
@@ -170,12 +180,11 @@ impl Problem {
             errors.entry(&error.field).or_default().push(&error.message);
             rules.entry(&error.field).or_default().push(error.rule);
         }
-        let first = self.errors.first().map(|error| error.message.as_str());
         ProblemBody {
             r#type: format!("/docs/problems#{}", self.code),
             title: self.code.title(),
             status: self.code.status().as_u16(),
-            detail: self.detail.as_deref().or(first).unwrap_or(self.code.title()),
+            detail: self.detail(),
             code: self.code.as_str(),
             retryable: self.code.is_retryable(),
             retry_after: self.retry_after_seconds(),

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod client_address;
 pub mod config;
 pub mod error;
+mod graph;
 pub mod idempotency;
 pub mod json;
 pub mod limits;
@@ -51,6 +52,7 @@ pub fn public(
             .configure(webhooks::configure)
             .configure(onboarding::configure)
             .configure(openapi::configure)
+            .configure(graph::configure)
             .default_service(web::to(api::not_found))
             .wrap(from_fn(observe::around))
     })

@@ -16,6 +16,7 @@ use actix_web::{HttpMessage as _, HttpRequest, web};
 use uuid::Uuid;
 
 use super::error::{Code, Problem};
+use super::graph;
 use super::limits;
 use super::state::AppState;
 use crate::metrics;
@@ -79,7 +80,12 @@ fn told_with_id<B>(response: ServiceResponse<EitherBody<B>>, id: &str) -> Servic
         None => of_framework(response.status()),
     };
     let (request, _) = response.into_parts();
-    ServiceResponse::new(request, problem.response(Some(id)).map_into_right_body())
+    let told = if graph::speaks(request.path()) {
+        graph::error::response(&problem, id)
+    } else {
+        problem.response(Some(id))
+    };
+    ServiceResponse::new(request, told.map_into_right_body())
 }
 
 fn of_framework(status: StatusCode) -> Problem {

@@ -8,6 +8,7 @@ mod deliveries;
 mod endpoints;
 mod erasure;
 mod faults;
+mod graph;
 mod isolation;
 mod journey;
 mod keys;

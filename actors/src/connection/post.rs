@@ -24,6 +24,7 @@ use crate::contacts::{Asked, hear_answer};
 use crate::keychain::{SealError, column};
 use crate::metrics;
 use crate::permits::Permit;
+use crate::quotes::{self, NotResolved};
 use crate::services::Services;
 
 /// What of a message its row does not hold in memory.
@@ -193,6 +194,15 @@ async fn post(
     {
         return why;
     }
+    let message = match quotes::resolve(services, connection, &letter.json).await {
+        Ok(message) => message,
+        Err(NotResolved::NotYet) => {
+            return Posted::Unreadable { for_good: false, reason: "quoted_message_not_sent" };
+        }
+        Err(NotResolved::Never) => {
+            return Posted::Unreadable { for_good: true, reason: "quoted_message_not_sent" };
+        }
+    };
     if !services.holdings.may_act(connection.partition, &*services.clock) {
         return Posted::NotOurs;
     }
@@ -200,7 +210,7 @@ async fn post(
         return Posted::TooLate;
     }
     let echo = Echo { message: entry.id, attempt: claim.attempt };
-    let request = SendRequest { graph_id, token, message: &letter.json, echo };
+    let request = SendRequest { graph_id, token, message: &message, echo };
     let answer = provider.send.send(request).await;
     if let Err(error) = &answer {
         services.templates.hear_refusal(connection, &letter.json, error).await;

@@ -103,6 +103,7 @@ impl Connection {
         self.tally.moved(entry.state, next, entry.expires_at);
         let arrived = self.lanes.get(entry.lane, entry.id).is_some_and(|entry| entry.arrived);
         self.lanes.moved(entry.lane, entry.id, next);
+        self.services.outcomes.moved(entry.id);
         let holds = entry.order == Order::Delivered && next.code() == StateCode::Sent && !arrived;
         if holds {
             let until = self.now().plus(self.services.config.delivered_order_timeout());

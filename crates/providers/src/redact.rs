@@ -26,6 +26,16 @@ impl Secrets {
         Self(secrets.into_iter().map(SecretString::from).collect())
     }
 
+    /// Whether a secret, or a token of Meta's, stands in the text as a whole.
+    pub(crate) fn show_in(&self, text: &str) -> bool {
+        let own = |secret: &SecretString| {
+            secret.expose_secret().len() >= SHORTEST && text.contains(secret.expose_secret())
+        };
+        let mut hidden = vec![false; text.len()];
+        hide_tokens(text.as_bytes(), &mut hidden);
+        self.0.iter().any(own) || hidden.contains(&true)
+    }
+
     /// The text without any of the secrets or pieces of them, and not longer than it has to be.
     pub(crate) fn clean(&self, text: &str) -> String {
         let text = shortened(text);

@@ -9,6 +9,7 @@ use crate::http::ClientError;
 use crate::meta::config::{Config, DEFAULT_APP};
 use crate::meta::graph::Graph;
 use crate::meta::onboarding::MetaOnboard;
+use crate::meta::pass_through::MetaPassThrough;
 use crate::meta::send::MetaSend;
 use crate::meta::templates::MetaTemplates;
 use crate::meta::webhook::MetaWebhook;
@@ -57,6 +58,7 @@ pub fn meta(config: &Config) -> Result<Provider, SetupError> {
         send: Arc::new(MetaSend::new(Arc::clone(&graph))),
         webhook: Arc::new(MetaWebhook::new(config)),
         templates: Some(Arc::new(MetaTemplates::new(Arc::clone(&graph)))),
+        pass_through: Some(Arc::new(MetaPassThrough::new(Arc::clone(&graph)))),
         onboard: Some(Arc::new(MetaOnboard::new(graph, config, app))),
     })
 }

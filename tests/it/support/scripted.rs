@@ -40,6 +40,7 @@ pub(crate) fn provider(script: Script, posts: &Posts, subscribed: bool) -> Provi
         webhook: Arc::new(Deaf),
         onboard: Some(Arc::new(Subscribed(subscribed))),
         templates: None,
+        pass_through: None,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod coordination;
 pub mod dead_letters;
 pub mod deliver;
 pub mod deliveries;
+pub mod pass_through;
 pub mod portfolios;
 pub mod provider;
 pub mod queue;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::pass_through::PassThrough;
 use crate::clock::Timestamp;
 use crate::connection::ProviderName;
 use crate::delivery_status::DeliveryStatus;
@@ -16,7 +17,7 @@ use crate::secret::{AccessToken, AuthorizationCode, Pin};
 use crate::template::{Template, TemplateNews};
 
 /// The provider's own account of what went wrong, fit for logs and answers: no token, no URL.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProviderError {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<i64>,
@@ -393,6 +394,8 @@ pub struct Provider {
     pub webhook: std::sync::Arc<dyn Webhook>,
     pub onboard: Option<std::sync::Arc<dyn Onboard>>,
     pub templates: Option<std::sync::Arc<dyn Templates>>,
+    /// An API like Graph's, for what is neither a message nor onboarding.
+    pub pass_through: Option<std::sync::Arc<dyn PassThrough>>,
 }
 
 impl fmt::Debug for Provider {

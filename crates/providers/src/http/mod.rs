@@ -117,6 +117,10 @@ impl Http {
         self.client.post(url)
     }
 
+    pub(crate) fn delete(&self, url: &str) -> RequestBuilder {
+        self.client.delete(url)
+    }
+
     /// Makes the request once and reads the whole answer.
     pub(crate) async fn call(&self, request: RequestBuilder, call: Call<'_>) -> Result<Answer, Failure> {
         let started = Instant::now();

@@ -72,15 +72,12 @@ impl Graph {
         acting(self.http.get(&self.address(path, token)).query(query), token)
     }
 
-    /// Without a body there is no content type, and a length of 0.
     pub(crate) fn post(&self, path: &str, token: &AccessToken, json: Option<String>) -> RequestBuilder {
-        let request = acting(self.http.post(&self.address(path, token)), token);
-        match json {
-            Some(json) => {
-                request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(json)
-            }
-            None => request.body(""),
-        }
+        with_body(acting(self.http.post(&self.address(path, token)), token), json)
+    }
+
+    pub(crate) fn delete(&self, path: &str, token: &AccessToken, json: Option<String>) -> RequestBuilder {
+        with_body(acting(self.http.delete(&self.address(path, token)), token), json)
     }
 
     /// The proof shows that whoever holds the token also holds the app's secret.
@@ -131,6 +128,14 @@ impl Graph {
             );
         }
         answer
+    }
+}
+
+/// Without a body there is no content type, and a length of 0.
+fn with_body(request: RequestBuilder, json: Option<String>) -> RequestBuilder {
+    match json {
+        Some(json) => request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(json),
+        None => request.body(""),
     }
 }
 

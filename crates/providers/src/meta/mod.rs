@@ -5,6 +5,7 @@ mod errors;
 pub(crate) mod graph;
 mod numbers;
 pub mod onboarding;
+pub mod pass_through;
 mod quota;
 pub mod send;
 pub mod templates;
@@ -12,4 +13,4 @@ pub mod versions;
 pub mod webhook;
 
 pub use config::{App, Config, DEFAULT_APP, ManagementCalls, PopupRedirect};
-pub use versions::ends_at;
+pub use versions::{ends_at, newest_version};

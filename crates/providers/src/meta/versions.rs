@@ -16,6 +16,11 @@ const VERSIONS: &[(&str, Option<&str>)] = &[
     ("v21.0", Some("2027-01-21T00:00:00Z")),
 ];
 
+/// The newest version that is known here.
+pub const fn newest_version() -> &'static str {
+    VERSIONS[0].0
+}
+
 /// When a version ends, such as `v25.0`; `None` for one whose end is not announced or not known here.
 pub fn ends_at(version: &str) -> Option<Timestamp> {
     let (_, end) = VERSIONS.iter().find(|(name, _)| *name == version)?;

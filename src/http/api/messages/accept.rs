@@ -1,15 +1,17 @@
 //! `POST /v1/messages`: 202 means durable.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Data;
 use domain::ids::{BusinessRef, ConnectionId, MessageId};
 use domain::message::{MessageStatus, Order};
 use domain::outbox::OnAmbiguous;
 use domain::{FieldError, Priority, Timestamp};
-use gateway_actors::{Acceptance, AcceptedMessage, IdempotencyKey, Route, Submission, Target};
+use gateway_actors::{Acceptance, AcceptedMessage, AnswerText, IdempotencyKey, Route, Submission, Target};
 use providers::cloud_api::{self, Options, Prepared};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -193,7 +195,8 @@ async fn accept(
             key_hash,
             route: ROUTE.to_owned(),
             body_hash,
-            answer,
+            answer_status: StatusCode::ACCEPTED.as_u16(),
+            answer: Arc::clone(&answer),
         }),
     };
     match state.gateway.accept(&route, submission).await.map_err(not_accepted)? {
@@ -260,18 +263,11 @@ async fn route(state: &AppState, caller: &Caller, new: &NewMessage) -> Result<Ro
 }
 
 /// The answer must be the same when it is repeated from its record, notes included.
-fn answer_with(corrected: bool, not_mobile: bool) -> fn(&AcceptedMessage) -> String {
-    match (corrected, not_mobile) {
-        (false, false) => answer::<false, false>,
-        (false, true) => answer::<false, true>,
-        (true, false) => answer::<true, false>,
-        (true, true) => answer::<true, true>,
-    }
-}
-
-fn answer<const CORRECTED: bool, const NOT_MOBILE: bool>(message: &AcceptedMessage) -> String {
-    let view = AcceptedView { corrected: CORRECTED, not_mobile: NOT_MOBILE, ..AcceptedView::of(message) };
-    serde_json::to_string(&view).unwrap_or_default()
+fn answer_with(corrected: bool, not_mobile: bool) -> AnswerText {
+    Arc::new(move |message| {
+        let view = AcceptedView { corrected, not_mobile, ..AcceptedView::of(message) };
+        serde_json::to_string(&view).unwrap_or_default()
+    })
 }
 
 #[cfg(test)]

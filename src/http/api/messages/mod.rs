@@ -8,5 +8,5 @@ pub mod replay_many;
 mod timeline;
 mod why;
 
-pub use refusal::not_accepted;
+pub use refusal::{not_accepted, not_routed};
 pub use why::{Again, Why};

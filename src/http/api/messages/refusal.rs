@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::contact::{Refusal, Scope};
-use gateway_actors::{AcceptError, Refusal as NoRoute, RouteError};
+use gateway_actors::{AcceptError, Refusal as NoRoute, RouteError, UnknownQuote};
 
 use crate::http::api::templates;
 use crate::http::error::{Chain, Code, Problem};
@@ -35,6 +35,17 @@ pub fn not_accepted(error: AcceptError) -> Problem {
         AcceptError::Erased => Problem::not_found(),
         AcceptError::Refused { refusal, retry_after } => refused(refusal, retry_after),
         AcceptError::Template(problem) => templates::refused(problem),
+        AcceptError::Quote(UnknownQuote::Unknown { field }) => Problem::field(
+            format!("message.{field}"),
+            "unknown_message",
+            format!(
+                "message.{field} names no message that was sent from this number, nor one of the platform"
+            ),
+        ),
+        AcceptError::Quote(UnknownQuote::Unreadable(error)) => {
+            tracing::warn!(error = %Chain(&*error), "a quoted message cannot be looked up");
+            Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1))
+        }
         AcceptError::Seal(error) => of_seal(error),
     }
 }

@@ -1,5 +1,7 @@
 //! Sending again what did not arrive: as a new message that names the old one.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
@@ -121,7 +123,8 @@ pub(super) async fn send_again(state: &AppState, old: Found, replay: &Replay) ->
             key_hash: replay_key(old.id),
             route: ROUTE.to_owned(),
             body_hash: [0; 32],
-            answer,
+            answer_status: StatusCode::ACCEPTED.as_u16(),
+            answer: Arc::new(answer),
         }),
     };
     let accepted = state.gateway.accept(&route, submission).await.map_err(not_accepted)?;
