@@ -359,6 +359,11 @@ impl Gateway {
         }
     }
 
+    /// Templates of the connection's account were made, changed or deleted through us.
+    pub fn templates_may_differ(&self, connection: &Connection) {
+        self.services.templates.hint(connection);
+    }
+
     pub async fn business_changed(&self, account: AccountKey, reference: &BusinessRef) {
         self.services.directory.forget_business(account, reference).await;
     }

@@ -201,6 +201,11 @@ impl Query {
         })
     }
 
+    /// What was not taken.
+    pub fn rest(self) -> Vec<(String, String)> {
+        self.0
+    }
+
     pub fn done(self) -> Result<(), Problem> {
         match self.0.first() {
             None => Ok(()),

@@ -80,6 +80,39 @@ async fn every_route_answers_404_for_what_another_business_owns() {
         let answer = neighbour.call(method.clone(), &path, body.as_ref()).await;
         assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
     }
+    let (number, body) = (&demo.ready.phone_number_id, text_message(business, "+255712345678", "x"));
+    let waba = api.get(&format!("/v1/connections/{connection}")).await.expect(200)["waba_id"].clone();
+    let waba = waba.as_str().expect("an account");
+    let graph = [
+        (Method::POST, format!("/v25.0/{number}/messages"), Some(body["message"].clone())),
+        (
+            Method::POST,
+            format!("/v25.0/{number}/messages"),
+            Some(json!({ "status": "read", "message_id": "wamid.x" })),
+        ),
+        (Method::GET, format!("/v25.0/{number}"), None),
+        (Method::POST, format!("/v25.0/{number}"), Some(json!({ "new_display_name": "taken over" }))),
+        (Method::GET, format!("/v25.0/{number}/whatsapp_business_profile"), None),
+        (Method::POST, format!("/v25.0/{number}/whatsapp_business_profile"), Some(json!({ "about": "x" }))),
+        (Method::GET, format!("/v25.0/{number}/block_users"), None),
+        (Method::DELETE, format!("/v25.0/{number}/block_users"), Some(json!({ "block_users": [] }))),
+        (Method::GET, format!("/v25.0/{number}/message_qrdls"), None),
+        (Method::DELETE, format!("/v25.0/{number}/message_qrdls/ABC"), None),
+        (Method::GET, format!("/v25.0/{waba}"), None),
+        (Method::GET, format!("/v25.0/{waba}/phone_numbers"), None),
+        (Method::GET, format!("/v25.0/{waba}/message_templates"), None),
+        (Method::POST, format!("/v25.0/{waba}/message_templates"), Some(json!({ "name": "x" }))),
+        (Method::DELETE, format!("/v25.0/{waba}/message_templates?name=x"), None),
+    ];
+    for (method, path, body) in graph {
+        let answer = neighbour.call(method.clone(), &path, body.as_ref()).await;
+        let error = answer.expect(400)["error"].clone();
+        assert_eq!(
+            (error["code"].as_i64(), error["error_subcode"].as_i64()),
+            (Some(100), Some(33)),
+            "{method} {path}: {error}"
+        );
+    }
     for path in
         ["/v1/connections", "/v1/messages", "/v1/events", "/v1/endpoints", "/v1/deliveries", "/v1/businesses"]
     {

@@ -9,6 +9,7 @@ mod endpoints;
 mod erasure;
 mod faults;
 mod graph;
+mod graph_passing;
 mod isolation;
 mod journey;
 mod keys;

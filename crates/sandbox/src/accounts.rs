@@ -3,6 +3,7 @@
 use crate::Secret;
 use crate::templates::Template;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 
 pub(crate) const MANAGEMENT: &str = "whatsapp_business_management";
@@ -53,6 +54,15 @@ pub(crate) struct Number {
     /// The ownership code that `request_code` sent.
     pub(crate) code: Option<String>,
     pub(crate) override_callback: Option<String>,
+    /// What people see about the business.
+    #[serde(default)]
+    pub(crate) profile: Map<String, Value>,
+    /// Digits of those who may not write.
+    #[serde(default)]
+    pub(crate) blocked: Vec<String>,
+    /// Texts that a QR code puts into a chat, by code.
+    #[serde(default)]
+    pub(crate) qr_codes: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

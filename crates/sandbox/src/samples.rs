@@ -6,8 +6,9 @@ use crate::chance::{access_token, object_id};
 use crate::journal::{Record, Synced};
 use crate::webhooks::Change;
 use crate::world::{World, locked};
-use serde_json::json;
+use serde_json::{Map, json};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
@@ -58,6 +59,9 @@ impl Number {
             last_onboarded_ms: None,
             code: None,
             override_callback: None,
+            profile: Map::new(),
+            blocked: Vec::new(),
+            qr_codes: BTreeMap::new(),
         }
     }
 }

@@ -43,7 +43,7 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, Problem> {
     let connection = number(&state, &caller, &path.1).await?;
     if body.value.contains_key("status") {
-        return read_mark::mark(&state, &connection, body.value).await;
+        return read_mark::mark(&state, &path.0, &connection, body.value).await;
     }
     let wishes = Wishes::read(query)?;
     let hashes = key.0.map(|key| (key, Sha256::digest(&body.bytes).into()));

@@ -3,15 +3,17 @@
 //!
 //! Source: Meta's Cloud API reference, v25.0. What differs from it, and why, stands in `docs/CLOUD_API.md`.
 
+mod edges;
 pub(super) mod error;
 mod messages;
+mod node;
 mod number;
 mod passing;
 mod read_mark;
 mod version;
 
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig, post};
+use actix_web::web::{self, ServiceConfig, delete, get, post};
 use actix_web::{Resource, Scope};
 
 use super::api::{method_not_allowed, not_found};
@@ -32,6 +34,18 @@ fn routes() -> Scope {
     web::scope(VERSION)
         .service(resource("/{number}/messages").route(post().to(messages::send)))
         .service(resource("/{number}/marketing_messages").route(post().to(messages::send)))
+        .service(
+            resource("/{number}/message_qrdls/{code}")
+                .route(get().to(edges::read_code))
+                .route(delete().to(edges::delete_code)),
+        )
+        .service(
+            resource("/{id}/{edge}")
+                .route(get().to(edges::read_edge))
+                .route(post().to(edges::write_edge))
+                .route(delete().to(edges::delete_edge)),
+        )
+        .service(resource("/{id}").route(get().to(edges::read)).route(post().to(edges::change)))
         .default_service(web::to(not_found))
 }
 

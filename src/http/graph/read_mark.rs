@@ -14,6 +14,7 @@ const LONGEST_ID: usize = 512;
 
 pub(super) async fn mark(
     state: &AppState,
+    version: &str,
     connection: &Connection,
     mut mark: Map<String, Value>,
 ) -> Result<HttpResponse, Problem> {
@@ -27,7 +28,7 @@ pub(super) async fn mark(
         waba_id: None,
     };
     let answer = state.gateway.pass_through(connection, call).await.map_err(not_passed)?;
-    Ok(answered(&answer))
+    Ok(answered(state, version, &answer))
 }
 
 fn check(mark: &Map<String, Value>) -> Result<(), Problem> {

@@ -10,6 +10,7 @@ mod numbers;
 mod oauth;
 mod paging;
 mod recipient;
+mod shop;
 mod subscriptions;
 mod templates;
 mod validate;
@@ -122,6 +123,18 @@ async fn route(world: &World, call: &Call, act: Option<&Act>) -> Answered {
         }
         (&Method::GET, [id, "phone_numbers"]) => nodes::phone_numbers(world, call, id),
         (&Method::GET, [id, "message_templates"]) => templates::list(world, call, id),
+        (&Method::POST, [id, "message_templates"]) => templates::create(world, call, id),
+        (&Method::DELETE, [id, "message_templates"]) => templates::delete(world, call, id),
+        (&Method::GET | &Method::POST, [number, "whatsapp_business_profile"]) => {
+            shop::profile(world, call, number)
+        }
+        (_, [number, "block_users"]) => shop::block_users(world, call, number),
+        (&Method::GET | &Method::POST, [number, "message_qrdls"]) => {
+            shop::qr_codes(world, call, number, None)
+        }
+        (&Method::GET | &Method::DELETE, [number, "message_qrdls", code]) => {
+            shop::qr_codes(world, call, number, Some(code))
+        }
         (&Method::POST, [id, "phone_numbers"]) => numbers::add(world, call, id),
         (&Method::GET, [id]) => nodes::read(world, call, id),
         (&Method::POST, [id]) => numbers::change(world, call, id).await,

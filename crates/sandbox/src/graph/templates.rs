@@ -1,13 +1,15 @@
-//! `GET /{waba}/message_templates`, and whether a message may use one. Templates are set through `/control/templates`.
+//! `/{waba}/message_templates`, and whether a message may use one. They are set through `/control/templates` too.
 
 use super::access::{business, waba as find};
 use super::call::Call;
 use super::error::GraphError;
 use super::paging::page;
 use super::{Answer, Answered, fields};
+use crate::journal::Record;
 use crate::templates::Template;
 use crate::world::{World, locked};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 const FIELDS: [&str; 7] = ["name", "parameter_format", "components", "language", "status", "category", "id"];
 
@@ -27,6 +29,74 @@ pub(super) fn list(world: &World, call: &Call, waba_id: &str) -> Answered {
     };
     let body = page(world, call, &path, &templates, |template| template.id.clone(), show)?;
     Ok(Answer::of(body).using(waba_id))
+}
+
+/// A name that Meta would take.
+fn checked_name(call: &Call) -> Result<String, GraphError> {
+    let name = call.param("name").ok_or_else(|| GraphError::parameter("The parameter name is required."))?;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if (1..=512).contains(&name.len()) && name.bytes().all(plain) {
+        Ok(name.into_owned())
+    } else {
+        Err(GraphError::parameter("Param name takes small letters, digits and underscores."))
+    }
+}
+
+/// Reviewed at once: it is answered as pending, and a webhook tells that it is approved.
+pub(super) fn create(world: &World, call: &Call, waba_id: &str) -> Answered {
+    let mut accounts = locked(&world.accounts);
+    let token = business(world, &accounts, call)?;
+    find(&accounts, token, call, waba_id)?;
+    let name = checked_name(call)?;
+    let required = |name: &str| {
+        let given = call.param(name).map(Cow::into_owned);
+        given.ok_or_else(|| GraphError::parameter(format!("The parameter {name} is required.")))
+    };
+    let mut template = Template::new(name, required("language")?);
+    template.category = required("category")?.to_ascii_uppercase();
+    match call.json.get("components") {
+        Some(components) if components.is_array() => template.components = components.clone(),
+        _ => return Err(GraphError::parameter("The parameter components is required.")),
+    }
+    let waba = accounts.wabas.get_mut(waba_id).ok_or_else(|| GraphError::unknown_object("post", waba_id))?;
+    let same = |other: &Template| other.name == template.name && other.language == template.language;
+    if waba.templates.iter().any(same) {
+        return Err(GraphError::parameter("A template of this name exists in this language already."));
+    }
+    let body = json!({ "id": template.id, "status": "PENDING", "category": template.category });
+    let changes = template.changes_from(None, waba_id);
+    waba.templates.push(template);
+    let mut synced = vec![world.journal.append(&Record::Waba(Cow::Borrowed(waba)))];
+    drop(accounts);
+    synced.extend(changes.into_iter().map(|change| world.notify(change, 0)));
+    Ok(Answer { synced, ..Answer::of(body).using(waba_id) })
+}
+
+/// All languages of a name, or with `hsm_id` the one of that id.
+pub(super) fn delete(world: &World, call: &Call, waba_id: &str) -> Answered {
+    let mut accounts = locked(&world.accounts);
+    let token = business(world, &accounts, call)?;
+    find(&accounts, token, call, waba_id)?;
+    let (name, id) = (checked_name(call)?, call.param("hsm_id"));
+    let waba =
+        accounts.wabas.get_mut(waba_id).ok_or_else(|| GraphError::unknown_object("delete", waba_id))?;
+    let asked = |template: &Template| {
+        template.name == name && id.as_ref().is_none_or(|id| template.id == id.as_ref())
+    };
+    let (gone, stay): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut waba.templates).into_iter().partition(|template| asked(template));
+    waba.templates = stay;
+    if gone.is_empty() {
+        return Err(GraphError::parameter("There is no template of this name."));
+    }
+    let mut synced = vec![world.journal.append(&Record::Waba(Cow::Borrowed(waba)))];
+    drop(accounts);
+    for template in gone {
+        let deleted = Template { status: "DELETED".to_owned(), ..template.clone() };
+        let changes = deleted.changes_from(Some(&template), waba_id);
+        synced.extend(changes.into_iter().map(|change| world.notify(change, 0)));
+    }
+    Ok(Answer { synced, ..Answer::of(json!({ "success": true })).using(waba_id) })
 }
 
 /// A WABA whose templates were never set takes any.
