@@ -53,6 +53,7 @@ survey() {
   look_for "a Redis server" redis-server command -v redis-server
   look_for "redis-cli" redis-tools command -v redis-cli
   [[ $1 == yes ]] || return 0
+  look_for "Python 3 with venv" "python3 python3-venv" python3 -c "import ensurepip, venv"
   look_for "Chromium" chromium find_chromium
   look_for "ChromeDriver" chromium-driver find_chromedriver
 }

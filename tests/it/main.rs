@@ -4,6 +4,7 @@ mod actors;
 mod bad_input;
 mod bad_people;
 mod browser;
+mod clients;
 mod deliveries;
 mod endpoints;
 mod erasure;
