@@ -3,9 +3,11 @@
 mod actor;
 mod alert;
 mod contact;
+mod envelope;
 mod health;
 mod keeping;
 mod missed;
+mod number;
 mod order;
 mod overdue;
 pub mod payload;
