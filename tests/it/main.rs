@@ -4,6 +4,7 @@ mod actors;
 mod bad_input;
 mod bad_people;
 mod browser;
+mod cloud_events;
 mod deliveries;
 mod endpoints;
 mod erasure;

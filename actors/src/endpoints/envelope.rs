@@ -1,7 +1,6 @@
 //! The body of a delivery as Meta writes it: one event in the webhook envelope of the Cloud API.
 //!
-//! What was kept of Meta's own objects is copied into its place and not parsed again. Endings that the gateway decided
-//! itself have no words of Meta's, so they are told as `failed`: what a Cloud API client takes for final.
+//! What was kept of Meta's own objects is copied into its place and not parsed again.
 
 use std::borrow::Cow;
 
@@ -9,6 +8,7 @@ use domain::event::EventType;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::ending::Failed;
 use super::number::Number;
 use super::payload::NotAnObject;
 use crate::stream::OpenedEvent;
@@ -152,113 +152,15 @@ fn with_opaque<'a>(members: &str, opaque: &str) -> Result<Cow<'a, RawValue>, Not
     RawValue::from_string(text).map(Cow::Owned).map_err(|_| NotAnObject)
 }
 
-/// An ending that the gateway decided itself, as it was kept.
-#[derive(Deserialize)]
-struct Ending<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    status: Cow<'a, str>,
-    #[serde(borrow)]
-    timestamp: Cow<'a, str>,
-    #[serde(borrow)]
-    recipient_id: Cow<'a, str>,
-    #[serde(default, borrow)]
-    errors: Vec<Cause<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Cause<'a> {
-    code: i64,
-    #[serde(borrow)]
-    title: Cow<'a, str>,
-    #[serde(borrow)]
-    error_data: Details<'a>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Details<'a> {
-    #[serde(borrow)]
-    details: Cow<'a, str>,
-}
-
-#[derive(Serialize)]
-struct Failed<'a> {
-    id: Cow<'a, str>,
-    status: &'static str,
-    timestamp: Cow<'a, str>,
-    recipient_id: Cow<'a, str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    biz_opaque_callback_data: Option<&'a str>,
-    errors: [Error<'a>; 1],
-}
-
-#[derive(Serialize)]
-struct Error<'a> {
-    code: i64,
-    title: Cow<'a, str>,
-    message: Cow<'a, str>,
-    error_data: Details<'a>,
-}
-
-impl<'a> Failed<'a> {
-    /// `None` for what is no ending.
-    fn of(status: &'a RawValue, opaque: Option<&'a str>) -> Option<Self> {
-        let ending: Ending<'_> = serde_json::from_str(status.get()).ok()?;
-        let word = ending.status;
-        if !matches!(&*word, "failed" | "expired" | "cancelled") {
-            return None;
-        }
-        let error = match ending.errors.into_iter().next() {
-            Some(Cause { code, title, error_data }) if code != 0 => {
-                Error { code, message: title.clone(), title, error_data }
-            }
-            Some(Cause { error_data: Details { details }, .. }) => of_ours(details),
-            None => of_ours(word),
-        };
-        Some(Self {
-            id: ending.id,
-            status: "failed",
-            timestamp: ending.timestamp,
-            recipient_id: ending.recipient_id,
-            biz_opaque_callback_data: opaque,
-            errors: [error],
-        })
-    }
-}
-
-/// `reason`: one of those of a timeline. Where Meta has a code for the very same it is told with it, so that clients
-/// act on it as they would; everything else is 131000, Meta's word for a failure of unknown cause. 131026 would make
-/// some clients give up the recipient, who has nothing to do with it.
-fn of_ours(reason: Cow<'_, str>) -> Error<'_> {
-    let code = match &*reason {
-        "window_closed" => 131_047,
-        "recipient_capped" => 131_049,
-        "opted_out" => 131_050,
-        "template_unusable" => 132_001,
-        _ => 131_000,
-    };
-    let title = match &*reason {
-        "outcome_unknown" => "It is not known whether the message was sent",
-        "cancelled" => "The message was cancelled before it was sent",
-        "expired" => "The message's time was over before it was sent",
-        _ => "The message was not sent",
-    };
-    Error { code, title: title.into(), message: title.into(), error_data: Details { details: reason } }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use domain::clock::Timestamp;
     use domain::event::StoredEvent;
     use domain::ids::{AccountKey, BusinessKey, ConnectionId, EventId, MessageId};
-    use domain::message::MessageStatus;
     use domain::secret::Sealed;
     use serde_json::json;
     use uuid::Uuid;
-
-    use crate::connection::own_status;
 
     const AT: Timestamp = Timestamp::from_seconds(1_790_000_000);
 
@@ -337,65 +239,18 @@ mod tests {
         assert_eq!(silent["statuses"], json!([{ "id": "x", "status": "sent" }]));
     }
 
-    fn ending(status: MessageStatus, reason: &str) -> serde_json::Value {
-        let id = MessageId::from_uuid(Uuid::from_u128(6));
-        let kept = own_status(id, "+255712345678", status, AT, reason, None).to_string();
-        value(&written(EventType::MessageStatus, &kept, Some("mine")).unwrap())
-    }
-
     #[test]
-    fn an_ending_of_ours_is_told_as_failed_with_a_code_that_clients_know() {
-        let expected = json!({
-            "messaging_product": "whatsapp",
-            "metadata": { "display_phone_number": "255754000111", "phone_number_id": "106" },
-            "statuses": [{
-                "id": MessageId::from_uuid(Uuid::from_u128(6)).to_wamid(),
-                "status": "failed",
-                "timestamp": "1790000000",
-                "recipient_id": "255712345678",
-                "biz_opaque_callback_data": "mine",
-                "errors": [{
-                    "code": 131_000,
-                    "title": "The message's time was over before it was sent",
-                    "message": "The message's time was over before it was sent",
-                    "error_data": { "details": "expired" },
-                }],
-            }],
-        });
-        assert_eq!(ending(MessageStatus::Expired, "expired"), expected);
-        let code = |status, reason| {
-            let told = ending(status, reason);
-            let error = &told["statuses"][0]["errors"][0];
-            assert_eq!(
-                (&told["statuses"][0]["status"], &error["error_data"]["details"]),
-                (&json!("failed"), &json!(reason))
-            );
-            error["code"].as_i64().unwrap()
-        };
-        assert_eq!(code(MessageStatus::Cancelled, "cancelled"), 131_000);
-        assert_eq!(code(MessageStatus::Failed, "outcome_unknown"), 131_000);
-        assert_eq!(code(MessageStatus::Failed, "window_closed"), 131_047);
-        assert_eq!(code(MessageStatus::Failed, "opted_out"), 131_050);
-    }
-
-    #[test]
-    fn an_error_of_the_platform_keeps_its_code_and_words() {
-        let id = MessageId::from_uuid(Uuid::from_u128(6));
-        let error = domain::contracts::provider::ProviderError {
-            code: Some(131_008),
-            message: "(#131008) Required parameter is missing".to_owned(),
-            ..Default::default()
-        };
-        let kept = own_status(id, "+255712345678", MessageStatus::Failed, AT, "rejected", Some(&error));
-        let told = value(&written(EventType::MessageStatus, &kept.to_string(), None).unwrap());
-        let expected = json!([{
-            "code": 131_008,
-            "title": "(#131008) Required parameter is missing",
-            "message": "(#131008) Required parameter is missing",
-            "error_data": { "details": "rejected" },
-        }]);
-        assert_eq!(told["statuses"][0]["errors"], expected);
-        assert!(told["statuses"][0].get("biz_opaque_callback_data").is_none(), "{told}");
+    fn an_ending_of_ours_names_the_number_by_itself() {
+        let kept =
+            r#"{"status":{"id":"wamid.ours","status":"cancelled","timestamp":"17","recipient_id":"255712"}}"#;
+        let told = value(&written(EventType::MessageStatus, kept, Some("mine")).unwrap());
+        let metadata = json!({ "display_phone_number": "255754000111", "phone_number_id": "106" });
+        assert_eq!(told["metadata"], metadata);
+        let status = &told["statuses"][0];
+        assert_eq!(
+            (&status["status"], &status["biz_opaque_callback_data"]),
+            (&json!("failed"), &json!("mine"))
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod actor;
 mod alert;
 mod contact;
+mod ending;
 mod envelope;
 mod health;
 mod keeping;
