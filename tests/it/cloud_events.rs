@@ -43,11 +43,15 @@ async fn field(demo: &Demo, field: &str, value: Value) {
 }
 
 async fn writes(demo: &Demo, text: &str) -> Value {
+    say(demo, json!({ "type": "text", "text": { "body": text } })).await
+}
+
+async fn say(demo: &Demo, message: Value) -> Value {
     let written = json!({
         "phone_number_id": demo.ready.phone_number_id,
         "from": "255754000111",
         "profile_name": "Asha",
-        "message": { "type": "text", "text": { "body": text } },
+        "message": message,
     });
     demo.sandbox().post("/control/inbound", &written).await.expect(200)["id"].clone()
 }
@@ -106,9 +110,8 @@ async fn what_comes_in_arrives_as_meta_sends_it_and_signed_as_meta_signs() {
     assert_eq!((&value["contacts"][0]["wa_id"], &value["messages"][0]["id"]), (&json!("255754000111"), &id));
     assert!(value.get("statuses").is_none(), "{value}");
 
-    let rotated =
-        demo.api().post(&format!("/v1/endpoints/{}/rotate-secret", made["id"].as_str().unwrap()), &json!({}));
-    let rotated = rotated.await.expect(200);
+    let rotate = format!("/v1/endpoints/{}/rotate-secret", made["id"].as_str().unwrap());
+    let rotated = demo.api().post(&rotate, &json!({})).await.expect(200);
     writes(&demo, "Habari tena").await;
     let post = hears(&receiver, "the next message", |post| text_of(post) == "Habari tena").await;
     assert!(is_signed_with(&post, rotated["secret"].as_str().unwrap()), "the present secret, at once");
@@ -138,6 +141,14 @@ async fn what_becomes_of_a_message_is_told_under_our_id_and_with_its_callers_own
         assert_eq!(status["biz_opaque_callback_data"], "order \"7\"", "{value}");
         assert_eq!(value["metadata"]["phone_number_id"], demo.ready.phone_number_id.as_str());
     }
+
+    // Who answers it names it as the platform does, and is told of as its sender knows it.
+    let message = demo.api().get(&format!("/v1/messages/{}", sent["id"].as_str().unwrap())).await.expect(200);
+    let theirs = &message["provider_message_id"];
+    assert!(theirs.is_string() && theirs != wamid.as_str(), "{message}");
+    say(&demo, json!({ "type": "text", "text": { "body": "Asante" }, "context": { "id": theirs } })).await;
+    let post = hears(&receiver, "the answer", |post| text_of(post) == "Asante").await;
+    assert_eq!(told(&post, "messages").unwrap()["messages"][0]["context"]["id"], wamid, "{}", post.body);
 
     // One that is never sent is told of too, in the only word of Meta's for it.
     let mut later = text_message(&demo.ready.business_id, "+255712345679", "Baadaye");

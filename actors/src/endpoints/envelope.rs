@@ -8,9 +8,10 @@ use domain::event::EventType;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::around::{Around, Number};
 use super::ending::Failed;
-use super::number::Number;
 use super::payload::NotAnObject;
+use super::quoted;
 use crate::stream::OpenedEvent;
 
 /// The members of `data` that Meta's webhooks know.
@@ -65,7 +66,7 @@ struct OfNumber<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     contacts: Option<[&'a RawValue; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<[&'a RawValue; 1]>,
+    messages: Option<[Cow<'a, RawValue>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     statuses: Option<[Cow<'a, RawValue>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +91,8 @@ impl<'a> Metadata<'a> {
 }
 
 /// Only for what the format tells of; see [`domain::endpoint::EndpointFormat::tells_of`].
-pub(super) fn write(event: &OpenedEvent, number: &Number) -> Result<Vec<u8>, NotAnObject> {
+pub(super) fn write(event: &OpenedEvent, around: &Around) -> Result<Vec<u8>, NotAnObject> {
+    let Around { number, ours } = around;
     let body = event.body.as_ref().ok_or(NotAnObject)?;
     let kept: Kept<'_> = serde_json::from_slice(body).map_err(|_| NotAnObject)?;
     let nothing = OfNumber {
@@ -103,7 +105,8 @@ pub(super) fn write(event: &OpenedEvent, number: &Number) -> Result<Vec<u8>, Not
     };
     let (field, value) = match event.event_type {
         EventType::MessageReceived => {
-            ("messages", Value::OfNumber(OfNumber { messages: Some([one(kept.message)?]), ..nothing }))
+            let messages = Some([quoted::renamed(one(kept.message)?, ours)?]);
+            ("messages", Value::OfNumber(OfNumber { messages, ..nothing }))
         }
         EventType::MessageEcho => {
             let echoes = OfNumber { message_echoes: Some([one(kept.message)?]), ..nothing };
@@ -122,6 +125,13 @@ pub(super) fn write(event: &OpenedEvent, number: &Number) -> Result<Vec<u8>, Not
     let entry = [Entry { id: &number.waba_id, time, changes: [Change { field, value }] }];
     let envelope = Envelope { object: "whatsapp_business_account", entry };
     serde_json::to_vec(&envelope).map_err(|_| NotAnObject)
+}
+
+/// The provider's ids of messages that one which came in is about.
+pub(super) fn quoted_by(event: &OpenedEvent) -> Vec<String> {
+    let body = event.body.as_ref().filter(|_| event.event_type == EventType::MessageReceived);
+    let kept = body.and_then(|body| serde_json::from_slice::<Kept<'_>>(body).ok());
+    kept.and_then(|kept| kept.message).map(quoted::ids).unwrap_or_default()
 }
 
 fn one(object: Option<&RawValue>) -> Result<&RawValue, NotAnObject> {
@@ -180,12 +190,11 @@ mod tests {
             body: Sealed::from_bytes(Vec::new()),
         };
         let event = OpenedEvent::read(event, Some(kept.as_bytes().to_vec().into()));
-        let number = Number {
-            waba_id: "102".to_owned(),
-            graph_id: "106".to_owned(),
-            shown: "255754000111".to_owned(),
-        };
-        write(&event, &number).map(|body| String::from_utf8(body).unwrap())
+        let (waba_id, graph_id) = ("102".to_owned(), "106".to_owned());
+        let number = Number { waba_id, graph_id, shown: "255754000111".to_owned() };
+        let ours = vec![("wamid.theirs".to_owned(), event.message.unwrap())];
+        let around = Around { number, ours };
+        write(&event, &around).map(|body| String::from_utf8(body).unwrap())
     }
 
     fn value(body: &str) -> serde_json::Value {
@@ -205,6 +214,14 @@ mod tests {
         let unnamed = r#"{"contact":null,"message":{"id":"wamid.in"},"metadata":{}}"#;
         let unnamed = value(&written(EventType::MessageReceived, unnamed, None).unwrap());
         assert!(unnamed.get("contacts").is_none(), "{unnamed}");
+    }
+
+    #[test]
+    fn an_answer_to_a_message_of_ours_names_it_as_its_status_does() {
+        let kept = r#"{"message":{"id":"wamid.in","context":{"id":"wamid.theirs"}},"metadata":{}}"#;
+        let told = value(&written(EventType::MessageReceived, kept, None).unwrap());
+        let ours = MessageId::from_uuid(Uuid::from_u128(6)).to_wamid();
+        assert_eq!(told["messages"], json!([{ "id": "wamid.in", "context": { "id": ours } }]));
     }
 
     #[test]
