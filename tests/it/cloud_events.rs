@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use domain::Clock as _;
 use domain::ids::MessageId;
+use gateway_actors::SystemClock;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -152,8 +154,7 @@ async fn what_becomes_of_a_message_is_told_under_our_id_and_with_its_callers_own
 
     // One that is never sent is told of too, in the only word of Meta's for it.
     let mut later = text_message(&demo.ready.business_id, "+255712345679", "Baadaye");
-    later["send_at"] = json!("2100-01-01T00:00:00Z");
-    later["expires_at"] = json!("2100-01-02T00:00:00Z");
+    later["send_at"] = json!(SystemClock.now().plus(Duration::from_hours(1)));
     let later = demo.api().post("/v1/messages", &later).await.expect(202);
     let cancel = format!("/v1/messages/{}/cancel", later["id"].as_str().unwrap());
     demo.api().post(&cancel, &json!({})).await.expect(200);
@@ -177,7 +178,7 @@ async fn fields_of_the_platform_come_as_they_are_and_what_it_has_no_words_for_is
     let made = register(&demo, &as_meta(&receiver)).await.expect(201);
     register(&demo, &json!({ "url": other.url })).await.expect(201);
     let phone = &demo.ready.phone_number_id;
-    let echo = json!({ "from": "255700000001", "to": "255754000111", "id": "wamid.echo", "timestamp": now(),
+    let echo = json!({ "from": "255700000001", "to": "255754000111", "id": "wamid.echo", "timestamp": SystemClock.now().as_seconds().to_string(),
         "type": "text", "text": { "body": "from the phone" } });
     let metadata = json!({ "display_phone_number": "255700000001", "phone_number_id": phone });
     let echoes = json!({ "messaging_product": "whatsapp", "metadata": metadata, "message_echoes": [echo] });
@@ -209,11 +210,6 @@ async fn fields_of_the_platform_come_as_they_are_and_what_it_has_no_words_for_is
         let path = format!("/v1/deliveries?endpoint_id={}&state={state}", made["id"].as_str().unwrap());
         assert_eq!(demo.api().get(&path).await.expect(200)["data"], json!([]), "{state}");
     }
-}
-
-fn now() -> String {
-    use domain::Clock as _;
-    gateway_actors::SystemClock.now().as_seconds().to_string()
 }
 
 #[actix_rt::test]
