@@ -34,7 +34,7 @@ pub const SECRET_PREFIX: &str = "whsec_";
 pub struct Config {
     /// Plain http, and addresses of this machine and its networks.
     pub allow_private_addresses: bool,
-    /// For a whole delivery.
+    /// For a whole delivery, and for a handshake.
     pub timeout_s: u64,
 }
 

@@ -46,11 +46,11 @@ pub(super) struct Failed<'a> {
     recipient_id: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     biz_opaque_callback_data: Option<&'a str>,
-    errors: [Error<'a>; 1],
+    errors: [Told<'a>; 1],
 }
 
 #[derive(Serialize)]
-struct Error<'a> {
+struct Told<'a> {
     code: i64,
     title: Cow<'a, str>,
     message: Cow<'a, str>,
@@ -65,9 +65,13 @@ impl<'a> Failed<'a> {
         if !matches!(&*word, "failed" | "expired" | "cancelled") {
             return None;
         }
-        let error = match ending.errors.into_iter().next() {
+        let told = match ending.errors.into_iter().next() {
             Some(Cause { code, title, error_data }) if code != 0 => {
-                Error { code, message: title.clone(), title, error_data }
+                Told { code, message: title.clone(), title, error_data }
+            }
+            // The reason is its own title where nothing more was known.
+            Some(Cause { title, error_data: Details { details }, .. }) if title != details => {
+                Told { message: title, ..of_ours(details) }
             }
             Some(Cause { error_data: Details { details }, .. }) => of_ours(details),
             None => of_ours(word),
@@ -78,7 +82,7 @@ impl<'a> Failed<'a> {
             timestamp: ending.timestamp,
             recipient_id: ending.recipient_id,
             biz_opaque_callback_data: opaque,
-            errors: [error],
+            errors: [told],
         })
     }
 }
@@ -86,7 +90,7 @@ impl<'a> Failed<'a> {
 /// `reason`: one of those of a timeline. Where Meta has a code for the very same it is told with it, so that clients
 /// act on it as they would; everything else is 131000, Meta's word for a failure of unknown cause. 131026 would make
 /// some clients give up the recipient, who has nothing to do with it.
-fn of_ours(reason: Cow<'_, str>) -> Error<'_> {
+fn of_ours(reason: Cow<'_, str>) -> Told<'_> {
     let code = match &*reason {
         "window_closed" => 131_047,
         "recipient_capped" => 131_049,
@@ -100,7 +104,7 @@ fn of_ours(reason: Cow<'_, str>) -> Error<'_> {
         "expired" => "The message's time was over before it was sent",
         _ => "The message was not sent",
     };
-    Error { code, title: title.into(), message: title.into(), error_data: Details { details: reason } }
+    Told { code, title: title.into(), message: title.into(), error_data: Details { details: reason } }
 }
 
 #[cfg(test)]
@@ -162,6 +166,14 @@ mod tests {
         let expected =
             json!([{ "code": 131_008, "title": message, "message": message, "error_data": details }]);
         assert_eq!(told["errors"], expected);
+    }
+
+    #[test]
+    fn what_was_found_wrong_here_is_said_in_the_message() {
+        let error = ProviderError { message: "order_ready is paused".to_owned(), ..ProviderError::default() };
+        let error = &told(MessageStatus::Failed, "template_unusable", Some(&error))["errors"][0];
+        assert_eq!((&error["code"], &error["message"]), (&json!(132_001), &json!("order_ready is paused")));
+        assert_eq!(error["error_data"]["details"], "template_unusable");
     }
 
     #[test]

@@ -52,11 +52,11 @@ pub(super) fn checked_words(format: EndpointFormat, events: &[EventType]) -> Res
 
 /// What the address is to be asked with before it is used; nothing for one that needs not be asked. `moves`: events in
 /// Meta's format go to an address that was not asked yet.
-pub(super) fn checked_token<'a>(
+pub(super) fn checked_token(
     format: EndpointFormat,
     moves: bool,
-    token: Option<&'a SecretString>,
-) -> Result<Option<&'a SecretString>, Problem> {
+    token: Option<&SecretString>,
+) -> Result<Option<&SecretString>, Problem> {
     match (format, token) {
         (EndpointFormat::Standard, None) => Ok(None),
         (EndpointFormat::Standard, Some(_)) => {
@@ -83,13 +83,8 @@ fn is_token(text: &str) -> bool {
     (1..=LONGEST_TOKEN).contains(&text.chars().count()) && text.chars().all(visible)
 }
 
-/// Asks the address whether it wants events in Meta's format, where there is something to ask with.
-pub(super) async fn confirmed(
-    state: &AppState,
-    url: &Url,
-    token: Option<&SecretString>,
-) -> Result<(), Problem> {
-    let Some(token) = token else { return Ok(()) };
+/// Asks the address whether it wants events in Meta's format.
+pub(super) async fn confirmed(state: &AppState, url: &Url, token: &SecretString) -> Result<(), Problem> {
     state.handshake.ask(url, token).await.map_err(|unconfirmed| {
         tracing::info!(why = %unconfirmed, "an address did not confirm that it wants events");
         Problem::field("url", "unconfirmed", format!("url {unconfirmed}"))

@@ -121,7 +121,9 @@ async fn make(
     let events = checked_events(&new.events)?;
     checked_words(new.format, &events)?;
     let token = checked_token(new.format, true, new.verify_token.as_ref())?;
-    confirmed(state, &url, token).await?;
+    if let Some(token) = token {
+        confirmed(state, &url, token).await?;
+    }
     let id = EndpointId::from_uuid(state.ids.next());
     let owner = business.as_ref().map_or(BusinessKey::INSTALLATION, |(key, _)| *key);
     let (secret, sealed) = secret::made(state, owner, id).await?;
@@ -205,10 +207,16 @@ pub async fn change(
     id: Path<String>,
     body: Json<EndpointChange>,
 ) -> Result<HttpResponse, Problem> {
-    let change = body.value;
-    let endpoint = visible_endpoint(&state, &caller, named(&id)?).await?;
+    let (id, change) = (named(&id)?, body.value);
     let resumes = change.url.is_some() || change.enabled == Some(true);
-    let mut endpoint = changed(&state, endpoint, &change).await?;
+    let before = visible_endpoint(&state, &caller, id).await?;
+    let (mut endpoint, token) = changed(&state, &before, &change)?;
+    if let Some(token) = token {
+        confirmed(&state, &endpoint.url, token).await?;
+        // That may have taken long: what else changed meanwhile stays.
+        let before = visible_endpoint(&state, &caller, id).await?;
+        (endpoint, _) = changed(&state, &before, &change)?;
+    }
     state.store.update_endpoint(&endpoint).await?;
     state.gateway.endpoints_changed().await;
     if resumes {
@@ -217,8 +225,12 @@ pub async fn change(
     Ok(HttpResponse::Ok().json(EndpointView::new(&endpoint, None, state.clock.now())))
 }
 
-/// As it is to be, with its address asked where it has to be.
-async fn changed(state: &AppState, before: Endpoint, change: &EndpointChange) -> Result<Endpoint, Problem> {
+/// As it is to be, and what its address is to be asked with before.
+fn changed<'a>(
+    state: &AppState,
+    before: &Endpoint,
+    change: &'a EndpointChange,
+) -> Result<(Endpoint, Option<&'a SecretString>), Problem> {
     let url = change.url.as_deref().map(|url| checked_url(state, url)).transpose()?;
     let events = change.events.as_deref().map(checked_events).transpose()?;
     let endpoint = Endpoint {
@@ -232,8 +244,7 @@ async fn changed(state: &AppState, before: Endpoint, change: &EndpointChange) ->
     checked_words(endpoint.format, &endpoint.events)?;
     let moves = endpoint.format != before.format || endpoint.url != before.url;
     let token = checked_token(endpoint.format, moves, change.verify_token.as_ref())?;
-    confirmed(state, &endpoint.url, token).await?;
-    Ok(endpoint)
+    Ok((endpoint, token))
 }
 
 /// Remove an endpoint, and what it has not taken yet
