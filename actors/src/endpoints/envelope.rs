@@ -8,10 +8,9 @@ use domain::event::EventType;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::around::{Around, Number};
 use super::ending::Failed;
+use super::number::Number;
 use super::payload::NotAnObject;
-use super::quoted;
 use crate::stream::OpenedEvent;
 
 /// The members of `data` that Meta's webhooks know.
@@ -66,7 +65,7 @@ struct OfNumber<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     contacts: Option<[&'a RawValue; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    messages: Option<[Cow<'a, RawValue>; 1]>,
+    messages: Option<[&'a RawValue; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     statuses: Option<[Cow<'a, RawValue>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,8 +90,7 @@ impl<'a> Metadata<'a> {
 }
 
 /// Only for what the format tells of; see [`domain::endpoint::EndpointFormat::tells_of`].
-pub(super) fn write(event: &OpenedEvent, around: &Around) -> Result<Vec<u8>, NotAnObject> {
-    let Around { number, ours } = around;
+pub(super) fn write(event: &OpenedEvent, number: &Number) -> Result<Vec<u8>, NotAnObject> {
     let body = event.body.as_ref().ok_or(NotAnObject)?;
     let kept: Kept<'_> = serde_json::from_slice(body).map_err(|_| NotAnObject)?;
     let nothing = OfNumber {
@@ -105,7 +103,7 @@ pub(super) fn write(event: &OpenedEvent, around: &Around) -> Result<Vec<u8>, Not
     };
     let (field, value) = match event.event_type {
         EventType::MessageReceived => {
-            let messages = Some([quoted::renamed(one(kept.message)?, ours)?]);
+            let messages = Some([one(kept.message)?]);
             ("messages", Value::OfNumber(OfNumber { messages, ..nothing }))
         }
         EventType::MessageEcho => {
@@ -125,13 +123,6 @@ pub(super) fn write(event: &OpenedEvent, around: &Around) -> Result<Vec<u8>, Not
     let entry = [Entry { id: &number.waba_id, time, changes: [Change { field, value }] }];
     let envelope = Envelope { object: "whatsapp_business_account", entry };
     serde_json::to_vec(&envelope).map_err(|_| NotAnObject)
-}
-
-/// The provider's ids of messages that one which came in is about.
-pub(super) fn quoted_by(event: &OpenedEvent) -> Vec<String> {
-    let body = event.body.as_ref().filter(|_| event.event_type == EventType::MessageReceived);
-    let kept = body.and_then(|body| serde_json::from_slice::<Kept<'_>>(body).ok());
-    kept.and_then(|kept| kept.message).map(quoted::ids).unwrap_or_default()
 }
 
 fn one(object: Option<&RawValue>) -> Result<&RawValue, NotAnObject> {
@@ -192,9 +183,7 @@ mod tests {
         let event = OpenedEvent::read(event, Some(kept.as_bytes().to_vec().into()));
         let (waba_id, graph_id) = ("102".to_owned(), "106".to_owned());
         let number = Number { waba_id, graph_id, shown: "255754000111".to_owned() };
-        let ours = vec![("wamid.theirs".to_owned(), event.message.unwrap())];
-        let around = Around { number, ours };
-        write(&event, &around).map(|body| String::from_utf8(body).unwrap())
+        write(&event, &number).map(|body| String::from_utf8(body).unwrap())
     }
 
     fn value(body: &str) -> serde_json::Value {
@@ -204,11 +193,14 @@ mod tests {
 
     #[test]
     fn what_came_in_stands_in_the_envelope_as_it_came() {
-        let kept = r#"{"contact":{"wa_id":"255712"},"message":{"id":"wamid.in","text":{"body":"\u00e9"}},"metadata":{"phone_number_id":"106"}}"#;
+        let kept = concat!(
+            r#"{"contact":{"wa_id":"255712"},"message":{"id":"wamid.in","text":{"body":"\u00e9"}},"#,
+            r#""metadata":{"phone_number_id":"106"}}"#,
+        );
         let expected = concat!(
-            r#"{"object":"whatsapp_business_account","entry":[{"id":"102","changes":[{"field":"messages","value":"#,
-            r#"{"messaging_product":"whatsapp","metadata":{"phone_number_id":"106"},"contacts":[{"wa_id":"255712"}],"#,
-            r#""messages":[{"id":"wamid.in","text":{"body":"\u00e9"}}]}}]}]}"#,
+            r#"{"object":"whatsapp_business_account","entry":[{"id":"102","changes":["#,
+            r#"{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"106"},"#,
+            r#""contacts":[{"wa_id":"255712"}],"messages":[{"id":"wamid.in","text":{"body":"\u00e9"}}]}}]}]}"#,
         );
         assert_eq!(written(EventType::MessageReceived, kept, None).unwrap(), expected);
         let unnamed = r#"{"contact":null,"message":{"id":"wamid.in"},"metadata":{}}"#;
@@ -217,19 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_a_message_of_ours_names_it_as_its_status_does() {
-        let kept = r#"{"message":{"id":"wamid.in","context":{"id":"wamid.theirs"}},"metadata":{}}"#;
-        let told = value(&written(EventType::MessageReceived, kept, None).unwrap());
-        let ours = MessageId::from_uuid(Uuid::from_u128(6)).to_wamid();
-        assert_eq!(told["messages"], json!([{ "id": "wamid.in", "context": { "id": ours } }]));
-    }
-
-    #[test]
     fn an_echo_has_its_own_field() {
         let kept = r#"{"message":{"id":"wamid.e","to":"255712"},"metadata":{"phone_number_id":"106"}}"#;
         let expected = concat!(
-            r#"{"object":"whatsapp_business_account","entry":[{"id":"102","changes":[{"field":"smb_message_echoes","#,
-            r#""value":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"106"},"#,
+            r#"{"object":"whatsapp_business_account","entry":[{"id":"102","changes":["#,
+            r#"{"field":"smb_message_echoes","value":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"106"},"#,
             r#""message_echoes":[{"id":"wamid.e","to":"255712"}]}}]}]}"#,
         );
         assert_eq!(written(EventType::MessageEcho, kept, None).unwrap(), expected);
@@ -237,7 +221,10 @@ mod tests {
 
     #[test]
     fn a_status_carries_the_callers_opaque_data_and_the_contact_where_it_came_with_one() {
-        let kept = r#"{"contact":{"wa_id":"255712"},"metadata":{"phone_number_id":"106"},"provider_message_id":"wamid.theirs","status":{"id":"wamid.ours","status":"read"}}"#;
+        let kept = concat!(
+            r#"{"contact":{"wa_id":"255712"},"metadata":{"phone_number_id":"106"},"#,
+            r#""provider_message_id":"wamid.theirs","status":{"id":"wamid.ours","status":"read"}}"#,
+        );
         let body = written(EventType::MessageStatus, kept, Some("order \"7\"")).unwrap();
         let expected = json!({
             "messaging_product": "whatsapp",

@@ -2,19 +2,18 @@
 
 mod actor;
 mod alert;
-mod around;
 mod contact;
 mod ending;
 mod envelope;
 mod health;
 mod keeping;
 mod missed;
+mod number;
 mod order;
 mod overdue;
 pub mod payload;
 mod posting;
 mod progress;
-mod quoted;
 mod reading;
 mod replaying;
 mod retrying;

@@ -11,10 +11,10 @@ use domain::contracts::store::Store;
 use domain::endpoint::{DeliveryAttempt, DeliveryState, EndpointFormat, FailedDelivery};
 
 use super::actor::{EndpointActor, Pending};
-use super::around::Around;
 use super::envelope;
 use super::health::Which;
 use super::keeping::Passing;
+use super::number::Number;
 use super::order::key_before_new;
 use super::payload::{self, NotAnObject};
 use super::samples::Sample;
@@ -240,7 +240,7 @@ async fn body(
 ) -> Result<Vec<u8>, NotAnObject> {
     match format {
         EndpointFormat::Standard => payload::standard(event, again),
-        EndpointFormat::CloudApi => envelope::write(event, &Around::look_up(services, event).await),
+        EndpointFormat::CloudApi => envelope::write(event, &Number::look_up(services, event).await),
     }
 }
 

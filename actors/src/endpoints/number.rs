@@ -1,4 +1,4 @@
-//! What Meta's envelope says around an event and the event itself does not: its number, and our ids of what it quotes.
+//! The number that an event is about, as Meta's webhooks name it.
 
 use std::sync::Arc;
 
@@ -6,19 +6,11 @@ use domain::connection::Connection;
 use domain::contracts::store::StoreError;
 
 use super::actor::A_MOMENT;
-use super::envelope::quoted_by;
-use super::quoted::Ours;
 use crate::services::Services;
 use crate::stream::OpenedEvent;
 
 /// Ids are numeric for a Cloud API client, so whoever has none is told as this.
 const NOBODY: &str = "0";
-
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Around {
-    pub(super) number: Number,
-    pub(super) ours: Ours,
-}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Number {
@@ -44,16 +36,14 @@ impl Number {
             shown: phone_number.unwrap_or_default().trim_start_matches('+').to_owned(),
         }
     }
-}
 
-impl Around {
-    /// No event goes out without it, so this goes on until it is known.
+    /// No event goes out without it, so this goes on until the connection was read or is known to be gone.
     pub(super) async fn look_up(services: &Services, event: &OpenedEvent) -> Self {
         loop {
             match find(services, event).await {
-                Ok(around) => return around,
+                Ok(connection) => return Self::of(connection.as_ref()),
                 Err(error) => {
-                    tracing::warn!(%error, "what belongs to an event cannot be read now");
+                    tracing::warn!(%error, "the number of an event cannot be read now");
                     services.clock.sleep(A_MOMENT).await;
                 }
             }
@@ -61,26 +51,8 @@ impl Around {
     }
 }
 
-async fn find(services: &Services, event: &OpenedEvent) -> Result<Around, Arc<StoreError>> {
-    let connection = match event.connection {
-        Some(id) => connection(services, event, id).await?,
-        None => None,
-    };
-    let quoted = quoted_by(event);
-    let ours = match &connection {
-        Some(connection) if !quoted.is_empty() => {
-            services.store.messages_by_provider_id(connection.id, &quoted).await?
-        }
-        _ => Ours::new(),
-    };
-    Ok(Around { number: Number::of(connection.as_ref()), ours })
-}
-
-async fn connection(
-    services: &Services,
-    event: &OpenedEvent,
-    id: domain::ConnectionId,
-) -> Result<Option<Connection>, Arc<StoreError>> {
+async fn find(services: &Services, event: &OpenedEvent) -> Result<Option<Connection>, Arc<StoreError>> {
+    let Some(id) = event.connection else { return Ok(None) };
     let entry = services.directory.connection(event.account, id).await?;
     let known = entry.and_then(|entry| entry.connections.iter().find(|known| known.id == id).cloned());
     match known {
