@@ -79,6 +79,7 @@ impl App {
         warn_of_end(settings, &*clock);
         let deliver = HttpDeliver::new(&settings.endpoints, Arc::clone(&clock))
             .context("the HTTP client for endpoints cannot be set up")?;
+        let handshake = deliver.handshake();
         let gateway = gateway_actors::start(Parts {
             store: Arc::clone(&store),
             membership: Arc::new(InProcess::new(Arc::clone(&clock))),
@@ -113,6 +114,7 @@ impl App {
             server: Arc::new(settings.server.clone()),
             onboarding: Arc::new(settings.onboarding.clone()),
             guard: UrlGuard::new(settings.endpoints.allow_private_addresses),
+            handshake,
             turns: Turns::default(),
         });
         actix_rt::spawn(tidy(state.clone()));

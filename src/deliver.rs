@@ -20,6 +20,7 @@ use sha2::Sha256;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
+use crate::handshake::Handshake;
 use crate::url_guard::{UrlGuard, is_refusal};
 
 /// How much of an answer is read and kept: enough to use the connection again, never enough to hurt.
@@ -33,7 +34,7 @@ pub const SECRET_PREFIX: &str = "whsec_";
 pub struct Config {
     /// Plain http, and addresses of this machine and its networks.
     pub allow_private_addresses: bool,
-    /// For a whole delivery.
+    /// For a whole delivery, and for a handshake.
     pub timeout_s: u64,
 }
 
@@ -55,13 +56,13 @@ impl HttpDeliver {
         Ok(Self { client: guard.client(Duration::from_secs(config.timeout_s))?, guard, clock })
     }
 
+    /// Asks under the same limits and the same guard as it delivers.
+    pub fn handshake(&self) -> Handshake {
+        Handshake::new(self.client.clone(), self.guard)
+    }
+
     async fn post(&self, request: DeliveryRequest) -> Result<Answer, &'static str> {
         self.guard.check(&request.url).map_err(|_| "address_refused")?;
-        match request.format {
-            EndpointFormat::Standard => {}
-            // No endpoint is given this format yet: its bodies are not made.
-            EndpointFormat::CloudApi => return Err("format_unavailable"),
-        }
         let headers = signature_headers(&request).ok_or("secret_unusable")?;
         let mut call =
             self.client.post(request.url).header("content-type", "application/json").body(request.body);
@@ -110,7 +111,7 @@ impl Deliver for HttpDeliver {
 }
 
 /// Never the error's own text: it holds the address, and an address may hold a secret of its owner.
-fn word_for(error: &reqwest::Error) -> &'static str {
+pub(crate) fn word_for(error: &reqwest::Error) -> &'static str {
     if is_refusal(error) {
         return "address_refused";
     }
@@ -133,13 +134,28 @@ fn word_for(error: &reqwest::Error) -> &'static str {
     "connect"
 }
 
-/// The headers that let the receiver verify; `None` when a secret is not one of ours.
-fn signature_headers(request: &DeliveryRequest) -> Option<[(&'static str, String); 3]> {
+/// The headers that let the receiver verify, and tell a repetition; `None` when a secret is not one of ours.
+fn signature_headers(request: &DeliveryRequest) -> Option<Vec<(&'static str, String)>> {
     let id = request.event.to_string();
+    if request.format == EndpointFormat::CloudApi {
+        let signature = as_meta_signs(request.secrets.first()?, &request.body)?;
+        return Some(vec![("x-hub-signature-256", signature), ("webhook-id", id)]);
+    }
     let timestamp = request.at.as_seconds().to_string();
     let signatures = request.secrets.iter().map(|secret| standard(secret, &id, &timestamp, &request.body));
     let signatures: Vec<String> = signatures.collect::<Option<_>>()?;
-    Some([("webhook-signature", signatures.join(" ")), ("webhook-id", id), ("webhook-timestamp", timestamp)])
+    let signatures = signatures.join(" ");
+    Some(vec![("webhook-signature", signatures), ("webhook-id", id), ("webhook-timestamp", timestamp)])
+}
+
+/// Keyed with the whole text of the secret, as its owner copied it to where an app secret would stand.
+fn as_meta_signs(secret: &SigningSecret, body: &[u8]) -> Option<String> {
+    let key = secret.expose_secret();
+    key.starts_with(SECRET_PREFIX).then(|| hub_signature(key, body))
+}
+
+fn hub_signature(key: &str, body: &[u8]) -> String {
+    format!("sha256={}", hex::encode(keyed(key.as_bytes()).chain_update(body).finalize().into_bytes()))
 }
 
 /// `v1,` and base64 of the HMAC over `id.timestamp.body`, keyed with what the secret's base64 stands for.
@@ -198,8 +214,34 @@ mod tests {
     }
 
     #[test]
+    fn the_exact_bytes_are_signed_as_meta_signs_them() {
+        let body = concat!(
+            r#"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":"#,
+            r#"{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550783881","#,
+            r#""phone_number_id":"2"},"messages":[{"from":"16505551234","id":"wamid.A=","#,
+            r#""timestamp":"1749416383","type":"text","text":{"body":"\u00e9 \ud83d\ude00 https:\/\/x.y"}}]}}]}]}"#,
+        );
+        let expected = "sha256=53ab6dc1eeb56777cbf283f4ffb5e1990f73f903bc1b2332c4d25905e060aa2a";
+        assert_eq!(hub_signature("test_app_secret", body.as_bytes()), expected);
+    }
+
+    #[test]
+    fn metas_format_has_one_signature_by_the_present_secret_as_it_was_shown() {
+        let secrets = [7, 8].map(|byte| format!("{SECRET_PREFIX}{}", STANDARD.encode([byte; 32])));
+        let request =
+            DeliveryRequest { format: EndpointFormat::CloudApi, ..request(&[&secrets[0], &secrets[1]]) };
+        let headers = signature_headers(&request).unwrap();
+        assert_eq!(header(&headers, "x-hub-signature-256"), hub_signature(&secrets[0], &request.body));
+        assert_eq!(header(&headers, "webhook-id"), "evt_00000000000000000000000000000007");
+        assert_eq!(headers.len(), 2);
+    }
+
+    #[test]
     fn a_secret_that_is_not_ours_signs_nothing() {
         assert!(signature_headers(&request(&["secret"])).is_none());
+        let of_meta = |secrets| DeliveryRequest { format: EndpointFormat::CloudApi, ..request(secrets) };
+        assert!(signature_headers(&of_meta(&["secret"])).is_none());
+        assert!(signature_headers(&of_meta(&[])).is_none());
         assert!(signature_headers(&request(&["whsec_%%"])).is_none());
     }
 

@@ -5,6 +5,7 @@ pub mod app;
 pub mod cli;
 pub mod deliver;
 pub mod demo;
+pub mod handshake;
 pub mod http;
 pub mod master_keys;
 pub mod metrics;

@@ -16,6 +16,7 @@ use super::auth::ApiKeys;
 use super::config::{OnboardingConfig, ServerConfig};
 use super::idempotency::Turns;
 use super::limits::Limits;
+use crate::handshake::Handshake;
 use crate::url_guard::UrlGuard;
 
 pub struct AppState {
@@ -30,6 +31,7 @@ pub struct AppState {
     pub server: Arc<ServerConfig>,
     pub onboarding: Arc<OnboardingConfig>,
     pub guard: UrlGuard,
+    pub handshake: Handshake,
     pub api_keys: ApiKeys,
     pub limits: Limits,
     pub turns: Turns,

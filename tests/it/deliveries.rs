@@ -107,7 +107,7 @@ async fn what_an_endpoint_answered_is_kept_sealed_on_postgres() {
 
 /// Of a try that was taken, which is kept as a sample, and of one that was not.
 async fn answers_are_sealed(mut demo: Demo, dump: impl AsyncFn() -> Vec<u8>) {
-    let reply = |status| Reply { status, body: PLANTED, ..Reply::default() };
+    let reply = |status| Reply { status, body: PLANTED.into(), ..Reply::default() };
     let (takes, refuses) = (Receiver::start(move |_| reply(200)), Receiver::start(move |_| reply(500)));
     for receiver in [&takes, &refuses] {
         let endpoint = json!({ "url": receiver.url, "events": ["message.received"] });
@@ -207,7 +207,7 @@ async fn a18_everything_waits_for_an_application_that_was_down_and_poison_blocks
 /// Scenario A18, scaled: the application is down while some hundred events happen, ten of which it will never take;
 /// the gateway is killed and started again; the application returns.
 async fn a18(mut demo: Demo) {
-    let down = |_: &Post| Reply { status: 503, body: "down for maintenance", ..Reply::default() };
+    let down = |_: &Post| Reply { status: 503, body: "down for maintenance".into(), ..Reply::default() };
     let (application, other) = (Receiver::start(down), Receiver::start(|_| 200.into()));
     let endpoint = json!({ "url": application.url, "events": ["message.received"], "ordered": true });
     let id = registered(&demo, &endpoint).await;
@@ -230,7 +230,7 @@ async fn a18(mut demo: Demo) {
 
     application.answers(|post| {
         if is_poison(post) {
-            Reply { status: 500, body: "this one breaks me", ..Reply::default() }
+            Reply { status: 500, body: "this one breaks me".into(), ..Reply::default() }
         } else {
             200.into()
         }

@@ -407,7 +407,8 @@ async fn while_a_rotation_overlaps_deliveries_carry_both_signatures_and_then_the
 #[actix_rt::test]
 async fn what_was_delivered_is_kept_in_part_and_goes_out_once_more_when_asked_for() {
     let demo = Demo::start().await;
-    let receiver = Receiver::start(|_| Reply { status: 201, body: "taken, thank you", ..Reply::default() });
+    let receiver =
+        Receiver::start(|_| Reply { status: 201, body: "taken, thank you".into(), ..Reply::default() });
     let made = register(&demo, &receiver, json!({ "events": ["message.received", "message.status"] })).await;
     let mut message = text_message(&demo.ready.business_id, "+255712345678", "Habari");
     message["client_ref"] = json!("order-7");

@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_people;
 mod browser;
 mod clients;
+mod cloud_events;
 mod deliveries;
 mod endpoints;
 mod erasure;

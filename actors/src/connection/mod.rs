@@ -25,3 +25,5 @@ mod tally;
 pub mod turns;
 
 pub use door::Sight;
+#[cfg(test)]
+pub(crate) use history::own_status;

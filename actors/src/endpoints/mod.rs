@@ -3,9 +3,12 @@
 mod actor;
 mod alert;
 mod contact;
+mod ending;
+mod envelope;
 mod health;
 mod keeping;
 mod missed;
+mod number;
 mod order;
 mod overdue;
 pub mod payload;

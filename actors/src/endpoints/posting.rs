@@ -5,21 +5,26 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use domain::clock::Timestamp;
-use domain::contracts::deliver::{Answer, DeliveryOutcome, DeliveryRequest};
+use domain::contracts::deliver::{Answer, Deliver, DeliveryOutcome, DeliveryRequest};
 use domain::contracts::deliveries::DeliveryWrite;
 use domain::contracts::store::Store;
-use domain::endpoint::{DeliveryAttempt, DeliveryState, FailedDelivery};
+use domain::endpoint::{DeliveryAttempt, DeliveryState, EndpointFormat, FailedDelivery};
 
 use super::actor::{EndpointActor, Pending};
+use super::envelope;
 use super::health::Which;
 use super::keeping::Passing;
+use super::number::Number;
 use super::order::key_before_new;
-use super::payload;
+use super::payload::{self, NotAnObject};
 use super::samples::Sample;
 use super::schedule::Tries;
+use super::target::Target;
 use crate::apart::Apart as _;
 use crate::keychain::{Keychain, column};
 use crate::metrics;
+use crate::services::Services;
+use crate::stream::OpenedEvent;
 
 /// The endpoint is gone for good, says Standard Webhooks.
 const GONE: u16 = 410;
@@ -80,44 +85,22 @@ impl EndpointActor {
         earlier: Option<FailedDelivery>,
         ctx: &mut Context<Self>,
     ) {
-        let Some(target) = &self.target else { return };
+        let Some(target) = self.target.clone() else { return };
         let again = earlier.is_some() || pending.event.seq <= self.again_to;
-        let Ok(body) = payload::standard(&pending.event, again) else {
-            self.unreadable(&pending, earlier, ctx);
-            return;
-        };
-        let at = self.services.clock.now();
-        let request = DeliveryRequest {
-            url: target.url.clone(),
-            format: target.format,
-            secrets: target.secrets(at),
-            event: pending.event.id,
-            at,
-            body,
-        };
-        let (deliver, clock) = (Arc::clone(&self.deliver), Arc::clone(&self.services.clock));
-        let (keychain, ids) = (self.services.keychain.clone(), self.services.ids.clone());
-        let store = Arc::clone(&self.services.store);
+        let (services, deliver) = (self.services.clone(), Arc::clone(&self.deliver));
         let posting = async move {
-            let begun = clock.boottime();
-            let outcome = deliver.deliver(request).await;
-            let latency = clock.boottime().saturating_sub(begun);
-            let first = match &earlier {
-                Some(row) if !outcome.taken() => first_try(&*store, row).await.unwrap_or(at),
-                _ => at,
+            let posted = match body(&services, target.format, &pending.event, again).await {
+                Ok(body) => {
+                    let parcel = Parcel { target, body, pending: &pending, earlier: earlier.as_ref() };
+                    Some(parcel.post(&services, &*deliver).await)
+                }
+                Err(NotAnObject) => None,
             };
-            let tried = Tried { at, first, latency, outcome };
-            // Before its outcome is known to anybody, since rows of one contact are written in their order.
-            let kept = if earlier.is_some() || !tried.outcome.taken() {
-                let id = earlier.as_ref().map_or_else(|| ids.next(), |earlier| earlier.id);
-                Some((id, tried.kept(&keychain, pending.event.business, id).await))
-            } else {
-                None
-            };
-            (tried, kept, pending, earlier)
+            (posted, pending, earlier)
         };
-        ctx.spawn(posting.apart(self).map(|(tried, kept, pending, earlier), this, ctx| {
-            this.ended(tried, kept, pending, earlier, ctx);
+        ctx.spawn(posting.apart(self).map(|(posted, pending, earlier), this, ctx| match posted {
+            Some((tried, kept)) => this.ended(tried, kept, pending, earlier, ctx),
+            None => this.unreadable(&pending, earlier, ctx),
         }));
     }
 
@@ -246,6 +229,56 @@ impl EndpointActor {
             Passing::retried(&row)
         };
         self.write_rows(vec![row.into()], passing, ctx);
+    }
+}
+
+async fn body(
+    services: &Services,
+    format: EndpointFormat,
+    event: &OpenedEvent,
+    again: bool,
+) -> Result<Vec<u8>, NotAnObject> {
+    match format {
+        EndpointFormat::Standard => payload::standard(event, again),
+        EndpointFormat::CloudApi => envelope::write(event, &Number::look_up(services, event).await),
+    }
+}
+
+/// An event that is ready to go.
+struct Parcel<'a> {
+    target: Target,
+    body: Vec<u8>,
+    pending: &'a Pending,
+    earlier: Option<&'a FailedDelivery>,
+}
+
+impl Parcel<'_> {
+    async fn post(self, services: &Services, deliver: &dyn Deliver) -> (Tried, Option<Kept>) {
+        let Self { target, body, pending, earlier } = self;
+        let at = services.clock.now();
+        let request = DeliveryRequest {
+            secrets: target.secrets(at),
+            url: target.url,
+            format: target.format,
+            event: pending.event.id,
+            at,
+            body,
+        };
+        let begun = services.clock.boottime();
+        let outcome = deliver.deliver(request).await;
+        let latency = services.clock.boottime().saturating_sub(begun);
+        let first = match earlier {
+            Some(row) if !outcome.taken() => first_try(&*services.store, row).await.unwrap_or(at),
+            _ => at,
+        };
+        let tried = Tried { at, first, latency, outcome };
+        if earlier.is_none() && tried.outcome.taken() {
+            return (tried, None);
+        }
+        // Before its outcome is known to anybody, since rows of one contact are written in their order.
+        let id = earlier.map_or_else(|| services.ids.next(), |earlier| earlier.id);
+        let kept = tried.kept(&services.keychain, pending.event.business, id).await;
+        (tried, Some((id, kept)))
     }
 }
 

@@ -173,7 +173,8 @@ impl EndpointActor {
         let mut held: Vec<DeliveryWrite> = Vec::new();
         for event in events {
             let seq = event.seq;
-            if self.known.remove(&seq) {
+            // What the endpoint's format has no words for is passed over, as if it were not wanted.
+            if self.known.remove(&seq) || !self.endpoint.format.tells_of(event.event_type, event.connection) {
                 self.progress.finished(seq);
                 continue;
             }

@@ -127,8 +127,9 @@ async fn parked(
 async fn rows(
     services: &Services,
     endpoint: &Endpoint,
-    events: Vec<StoredEvent>,
+    mut events: Vec<StoredEvent>,
 ) -> Result<Vec<FailedDelivery>, ReplayError> {
+    events.retain(|event| endpoint.format.tells_of(event.event_type, event.connection));
     let now = services.clock.now();
     let row = |event_seq, order_key| FailedDelivery {
         id: services.ids.next(),

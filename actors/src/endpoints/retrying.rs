@@ -135,14 +135,19 @@ impl EndpointActor {
         if !self.begin_again(&row) {
             return;
         }
-        if let Some(event) = event {
-            let key = row.order_key;
-            self.post(Pending { event, key }, Some(row), ctx);
-        } else {
-            let row = row.given_up("event_gone");
-            let passing = Passing::retried(&row);
-            self.write_rows(vec![row.into()], passing, ctx);
-        }
+        let reason = match event {
+            Some(event) if self.endpoint.format.tells_of(event.event_type, event.connection) => {
+                let key = row.order_key;
+                self.post(Pending { event, key }, Some(row), ctx);
+                return;
+            }
+            // It had words for it when the row was written, or somebody asked for just this event.
+            Some(_) => "not_in_format",
+            None => "event_gone",
+        };
+        let row = row.given_up(reason);
+        let passing = Passing::retried(&row);
+        self.write_rows(vec![row.into()], passing, ctx);
     }
 }
 

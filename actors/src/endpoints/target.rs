@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::keychain::{Keychain, SealError, column};
 
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) url: Url,
     pub(super) format: EndpointFormat,

@@ -29,6 +29,17 @@ impl EndpointFormat {
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Standard, Self::CloudApi].into_iter().find(|format| format.as_str() == word)
     }
+
+    /// Whether it has words for such an event. Meta's webhooks tell of numbers alone, and nothing of what is only here:
+    /// connections, onboarding, what is known of contacts, and endpoints.
+    pub const fn tells_of(self, event_type: EventType, connection: Option<ConnectionId>) -> bool {
+        match (self, event_type) {
+            (Self::Standard, _) => true,
+            (Self::CloudApi, EventType::ConnectionStatus | EventType::OnboardingUpdated) => false,
+            (Self::CloudApi, EventType::ContactUpdated) => false,
+            (Self::CloudApi, _) => connection.is_some(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,5 +229,29 @@ impl DeliveryState {
 
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cloud_api_has_no_words_for_what_is_only_here() {
+        let number = Some(ConnectionId::from_uuid(uuid::Uuid::nil()));
+        let told = |connection| {
+            let told = EventType::ALL.into_iter();
+            told.filter(|event| EndpointFormat::CloudApi.tells_of(*event, connection)).collect::<Vec<_>>()
+        };
+        let known = [
+            EventType::MessageReceived,
+            EventType::MessageStatus,
+            EventType::MessageEcho,
+            EventType::TemplateStatus,
+            EventType::AccountAlert,
+        ];
+        assert_eq!(told(number), known);
+        assert!(told(None).is_empty(), "an alert about an endpoint is about no number");
+        assert!(EventType::ALL.into_iter().all(|event| EndpointFormat::Standard.tells_of(event, None)));
     }
 }

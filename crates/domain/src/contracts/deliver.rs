@@ -16,7 +16,8 @@ use crate::secret::SigningSecret;
 pub struct DeliveryRequest {
     pub url: Url,
     pub format: EndpointFormat,
-    /// It is signed with each of them: two while a rotation overlaps, the present one first.
+    /// Two while a rotation overlaps, the present one first. The standard format is signed with each of them; Meta's
+    /// has room for one signature, by the present one.
     pub secrets: Arc<[SigningSecret]>,
     /// What receivers deduplicate by.
     pub event: EventId,
@@ -29,8 +30,8 @@ pub struct DeliveryRequest {
 pub enum DeliveryOutcome {
     /// The endpoint answered; 2xx means it took the event.
     Answered(Answer),
-    /// No answer, with a short stable word for why: `timeout`, `connect`, `address_refused`, `tls`, `broken_off`,
-    /// `secret_unusable` or `format_unavailable`.
+    /// No answer, with a short stable word for why: `timeout`, `connect`, `address_refused`, `tls`, `broken_off`
+    /// or `secret_unusable`.
     NoAnswer { error: &'static str },
 }
 

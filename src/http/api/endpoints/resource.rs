@@ -5,10 +5,11 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use domain::endpoint::{Endpoint, EndpointFormat, EndpointHealth};
 use domain::ids::{BusinessKey, BusinessRef, EndpointId};
+use domain::secret::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::checks::{checked_events, checked_format, checked_url};
+use super::checks::{checked_events, checked_token, checked_url, checked_words, confirmed};
 use super::resume::resumed;
 use super::{EndpointView, secret, sees, visible_endpoint};
 use crate::http::api;
@@ -32,10 +33,17 @@ pub struct NewEndpoint {
     #[serde(default)]
     #[schema(example = json!(["message.received", "message.status"]))]
     events: Vec<String>,
-    /// `standard`; `cloud_api` is not available yet.
+    /// `standard`: our event object, signed as Standard Webhooks says. `cloud_api`: Meta's webhook envelope, signed with
+    /// `X-Hub-Signature-256` as Meta signs, by the `secret` of the answer where an app secret would stand; events that
+    /// Meta has no words for are not delivered.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "standard")]
     format: EndpointFormat,
+    /// Needed for format `cloud_api`, and for no other: 1 to 256 visible characters. The address is asked with it first,
+    /// as Meta asks: `GET url?hub.mode=subscribe&hub.challenge=…&hub.verify_token=…` must be answered with 200 and the
+    /// challenge alone. It is not kept.
+    #[schema(value_type = Option<String>, max_length = 256)]
+    verify_token: Option<SecretString>,
     /// Deliver events about one contact one after the other: one that is not taken holds back the later ones of its
     /// contact, and of no other, until it is taken or given up.
     #[serde(default)]
@@ -47,9 +55,13 @@ pub struct NewEndpoint {
 pub struct EndpointChange {
     url: Option<String>,
     events: Option<Vec<String>>,
-    /// `standard`; `cloud_api` is not available yet.
+    /// `standard` or `cloud_api`.
     #[schema(value_type = Option<String>, example = "standard")]
     format: Option<EndpointFormat>,
+    /// Needed when events in format `cloud_api` are to go to an address that was not asked for them yet: when the format
+    /// becomes `cloud_api`, and when an endpoint of that format moves. The address is asked as at registration.
+    #[schema(value_type = Option<String>, max_length = 256)]
+    verify_token: Option<SecretString>,
     /// Switching it on resumes it too.
     enabled: Option<bool>,
     ordered: Option<bool>,
@@ -57,7 +69,8 @@ pub struct EndpointChange {
 
 /// Register an endpoint
 ///
-/// It hears of what happens from now on. Keep the `secret` of the answer: it is not shown again.
+/// It hears of what happens from now on. Keep the `secret` of the answer: it is not shown again. An address for format
+/// `cloud_api` must answer Meta's handshake first, or nothing is stored.
 #[utoipa::path(
     post,
     path = "/v1/endpoints",
@@ -106,7 +119,11 @@ async fn make(
 ) -> Result<Made, Problem> {
     let url = checked_url(state, &new.url)?;
     let events = checked_events(&new.events)?;
-    let format = checked_format(new.format)?;
+    checked_words(new.format, &events)?;
+    let token = checked_token(new.format, true, new.verify_token.as_ref())?;
+    if let Some(token) = token {
+        confirmed(state, &url, token).await?;
+    }
     let id = EndpointId::from_uuid(state.ids.next());
     let owner = business.as_ref().map_or(BusinessKey::INSTALLATION, |(key, _)| *key);
     let (secret, sealed) = secret::made(state, owner, id).await?;
@@ -116,7 +133,7 @@ async fn make(
         business,
         url,
         events,
-        format,
+        format: new.format,
         enabled: true,
         ordered: new.ordered,
         secret: sealed,
@@ -190,26 +207,44 @@ pub async fn change(
     id: Path<String>,
     body: Json<EndpointChange>,
 ) -> Result<HttpResponse, Problem> {
-    let change = body.value;
-    let mut endpoint = visible_endpoint(&state, &caller, named(&id)?).await?;
+    let (id, change) = (named(&id)?, body.value);
     let resumes = change.url.is_some() || change.enabled == Some(true);
-    if let Some(url) = &change.url {
-        endpoint.url = checked_url(&state, url)?;
+    let before = visible_endpoint(&state, &caller, id).await?;
+    let (mut endpoint, token) = changed(&state, &before, &change)?;
+    if let Some(token) = token {
+        confirmed(&state, &endpoint.url, token).await?;
+        // That may have taken long: what else changed meanwhile stays.
+        let before = visible_endpoint(&state, &caller, id).await?;
+        (endpoint, _) = changed(&state, &before, &change)?;
     }
-    if let Some(events) = &change.events {
-        endpoint.events = checked_events(events)?;
-    }
-    if let Some(format) = change.format {
-        endpoint.format = checked_format(format)?;
-    }
-    endpoint.enabled = change.enabled.unwrap_or(endpoint.enabled);
-    endpoint.ordered = change.ordered.unwrap_or(endpoint.ordered);
     state.store.update_endpoint(&endpoint).await?;
     state.gateway.endpoints_changed().await;
     if resumes {
         endpoint = resumed(&state, endpoint).await?;
     }
     Ok(HttpResponse::Ok().json(EndpointView::new(&endpoint, None, state.clock.now())))
+}
+
+/// As it is to be, and what its address is to be asked with before.
+fn changed<'a>(
+    state: &AppState,
+    before: &Endpoint,
+    change: &'a EndpointChange,
+) -> Result<(Endpoint, Option<&'a SecretString>), Problem> {
+    let url = change.url.as_deref().map(|url| checked_url(state, url)).transpose()?;
+    let events = change.events.as_deref().map(checked_events).transpose()?;
+    let endpoint = Endpoint {
+        url: url.unwrap_or_else(|| before.url.clone()),
+        events: events.unwrap_or_else(|| before.events.clone()),
+        format: change.format.unwrap_or(before.format),
+        enabled: change.enabled.unwrap_or(before.enabled),
+        ordered: change.ordered.unwrap_or(before.ordered),
+        ..before.clone()
+    };
+    checked_words(endpoint.format, &endpoint.events)?;
+    let moves = endpoint.format != before.format || endpoint.url != before.url;
+    let token = checked_token(endpoint.format, moves, change.verify_token.as_ref())?;
+    Ok((endpoint, token))
 }
 
 /// Remove an endpoint, and what it has not taken yet

@@ -71,6 +71,7 @@ fn signing_secret() -> Result<Zeroizing<String>, Problem> {
 ///
 /// Keep the `secret` of the answer: it is not shown again. Until `previous_secret_until` each delivery carries a
 /// signature of both, so that receivers can change over at any moment; a secret before those two is forgotten at once.
+/// In format `cloud_api` there is room for one signature, and it is the new secret's from now on.
 #[utoipa::path(
     post,
     path = "/v1/endpoints/{id}/rotate-secret",

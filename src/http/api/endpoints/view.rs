@@ -30,7 +30,7 @@ pub struct EndpointView<'a> {
     /// Since when it is not active.
     #[schema(value_type = Option<String>, format = DateTime)]
     state_since: Option<Timestamp>,
-    /// Until when deliveries are also signed with the secret before the last rotation.
+    /// Until when deliveries in format `standard` are also signed with the secret before the last rotation.
     #[schema(value_type = Option<String>, format = DateTime)]
     previous_secret_until: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
