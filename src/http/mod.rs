@@ -55,6 +55,7 @@ pub fn public(
             .configure(graph::configure)
             .default_service(web::to(api::not_found))
             .wrap(from_fn(observe::around))
+            .wrap(from_fn(graph::supplied))
     })
     .workers(workers)
     .max_connections((config.max_connections / workers).max(1))

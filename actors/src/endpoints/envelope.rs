@@ -3,6 +3,7 @@
 //! What was kept of Meta's own objects is copied into its place and not parsed again.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use domain::event::EventType;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,9 @@ use super::ending::Failed;
 use super::number::Number;
 use super::payload::NotAnObject;
 use crate::stream::OpenedEvent;
+
+/// The last letter that is written as it is.
+const LAST_PLAIN: u8 = b'~';
 
 /// The members of `data` that Meta's webhooks know.
 #[derive(Deserialize)]
@@ -122,7 +126,27 @@ pub(super) fn write(event: &OpenedEvent, number: &Number) -> Result<Vec<u8>, Not
     let time = matches!(value, Value::AsItCame(_)).then(|| event.occurred_at.as_seconds());
     let entry = [Entry { id: &number.waba_id, time, changes: [Change { field, value }] }];
     let envelope = Envelope { object: "whatsapp_business_account", entry };
-    serde_json::to_vec(&envelope).map_err(|_| NotAnObject)
+    serde_json::to_string(&envelope).map(escaped).map_err(|_| NotAnObject)
+}
+
+/// Meta escapes whatever is not ASCII, in small hexadecimal digits, and there are receivers that verify the signature
+/// over a body that they escaped so themselves.
+fn escaped(json: String) -> Vec<u8> {
+    // Beyond ASCII, in JSON, means inside of a string.
+    if json.bytes().all(|byte| byte <= LAST_PLAIN) {
+        return json.into_bytes();
+    }
+    let mut body = String::with_capacity(json.len() * 2);
+    for letter in json.chars() {
+        if u32::from(letter) <= u32::from(LAST_PLAIN) {
+            body.push(letter);
+            continue;
+        }
+        for unit in letter.encode_utf16(&mut [0; 2]) {
+            let _ = write!(body, "\\u{unit:04x}");
+        }
+    }
+    body.into_bytes()
 }
 
 fn one(object: Option<&RawValue>) -> Result<&RawValue, NotAnObject> {
@@ -189,6 +213,15 @@ mod tests {
     fn value(body: &str) -> serde_json::Value {
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         body["entry"][0]["changes"][0]["value"].clone()
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_escaped_as_meta_does() {
+        let kept = "{\"message\":{\"text\":{\"body\":\"\u{e9}\u{1f600}~\u{7f}\"}},\"metadata\":{}}";
+        let body = written(EventType::MessageReceived, kept, None).unwrap();
+        assert!(body.is_ascii());
+        assert!(body.contains(r#""body":"\u00e9\ud83d\ude00~\u007f""#), "{body}");
+        assert_eq!(value(&body)["messages"][0]["text"]["body"], "\u{e9}\u{1f600}~\u{7f}");
     }
 
     #[test]

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+/// When ratings were made, in seconds: none changes by itself here.
+const RATED_AT: i64 = 1_790_000_000;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Template {
     pub(crate) id: String,
@@ -38,7 +41,10 @@ impl Template {
         json!({
             "id": self.id, "name": self.name, "language": self.language, "status": self.status,
             "category": self.category, "components": self.components,
-            "quality_score": {"score": self.quality}, "rejected_reason": "NONE",
+            "quality_score": {"score": self.quality, "date": RATED_AT}, "rejected_reason": "NONE",
+            "message_send_ttl_seconds": null, "correct_category": null, "cta_url_link_tracking_opted_out": null,
+            "degrees_of_freedom_spec": null, "library_template_name": null, "previous_category": null,
+            "sub_category": null,
             "parameter_format": if named { "NAMED" } else { "POSITIONAL" },
         })
     }

@@ -21,6 +21,8 @@ use super::auth::with_api_key;
 use super::limits::among_requests;
 use version::Version;
 
+pub(super) use version::supplied;
+
 /// Digits, a dot and digits, so that `/v1` is no version of Graph.
 const VERSION: &str = r"/{version:v\d+\.\d+}";
 
@@ -49,8 +51,9 @@ fn routes() -> Scope {
         .default_service(web::to(not_found))
 }
 
+/// Graph does not mind a slash at the end, and there are clients that send one.
 fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(method_not_allowed))
+    web::resource([path.to_owned(), format!("{path}/")]).default_service(web::to(method_not_allowed))
 }
 
 /// Whether an answer at this path is written as Graph writes it.

@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Uri;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use providers::meta::versions::DEFAULT;
 
 use crate::http::error::{Code, Problem};
 use crate::http::limits::refused;
@@ -58,6 +60,27 @@ fn taken(text: &str) -> Result<Version, Problem> {
     })
 }
 
+/// An id of Graph's in the place of a version: digits, and no fewer than any of Meta's ids has.
+fn is_id(segment: &str) -> bool {
+    (9..=20).contains(&segment.len()) && segment.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A call without a version is one in the usual version, as at Graph. Around everything, since it changes the path.
+pub(in crate::http) async fn supplied<B: MessageBody>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let first = request.path().trim_start_matches('/').split('/').next().unwrap_or_default();
+    if is_id(first) {
+        let rest = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+        if let Ok(uri) = format!("/{DEFAULT}{rest}").parse::<Uri>() {
+            request.match_info_mut().get_mut().update(&uri);
+            request.head_mut().uri = uri;
+        }
+    }
+    next.call(request).await
+}
+
 /// Around everything of this door.
 pub(super) async fn around<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -77,6 +100,26 @@ pub(super) async fn around<B: MessageBody + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body};
+    use actix_web::{App, HttpRequest, HttpResponse, web};
+
+    #[actix_web::test]
+    async fn a_call_without_a_version_is_one_in_the_usual_version() {
+        let told = async |request: HttpRequest| HttpResponse::Ok().body(request.uri().to_string());
+        let app = init_service(App::new().default_service(web::to(told)).wrap(from_fn(supplied))).await;
+        let mut ask = async |path: &str| {
+            let answer = call_service(&app, TestRequest::with_uri(path).to_request()).await;
+            String::from_utf8(read_body(answer).await.to_vec()).unwrap()
+        };
+        assert_eq!(
+            ask("/106540352242922/block_users?limit=2").await,
+            "/v25.0/106540352242922/block_users?limit=2"
+        );
+        for other in ["/v24.0/106540352242922/messages", "/v1/messages", "/12/messages", "/"] {
+            assert_eq!(ask(other).await, other);
+        }
+    }
 
     #[test]
     fn versions_from_v19_to_the_newest_that_is_known_are_taken() {

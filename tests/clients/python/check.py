@@ -17,6 +17,8 @@ GATEWAY, SANDBOX, KEY, NUMBER, WABA = (
 )
 VERIFY_TOKEN = "a-token-of-the-receiver"
 CUSTOMER = "255754000111"
+# Meta names people by it since usernames came, and the library relies on it.
+USER_ID = "TZ.13491208655302741918"
 PATIENCE = 30
 
 
@@ -112,7 +114,13 @@ def main():
 
     # What a customer writes, signed as Meta signs, letters beyond ASCII included.
     written = {"type": "text", "text": {"body": "Habari ya asubuhi \U0001f600 – bei gani?"}}
-    inbound = {"phone_number_id": NUMBER, "from": CUSTOMER, "profile_name": "Aïsha", "message": written}
+    inbound = {
+        "phone_number_id": NUMBER,
+        "from": CUSTOMER,
+        "user_id": USER_ID,
+        "profile_name": "Aïsha",
+        "message": written,
+    }
     call(SANDBOX, "/control/inbound", inbound)
     message = eventually("the library reads what a customer wrote", lambda: heard and heard[0])
     check("the text is what was written", message.text == written["text"]["body"])
@@ -153,7 +161,10 @@ def main():
     check("the profile is written", wa.update_business_profile(about="Duka la vitenge"))
     check("the profile is read", wa.get_business_profile().about == "Duka la vitenge")
     check("the number is read", wa.get_business_phone_number().id == NUMBER)
-    check("templates are listed", list(wa.get_templates()) is not None)
+    body = {"type": "BODY", "text": "Habari {{1}}, asante.", "example": {"body_text": [["Asha"]]}}
+    made = {"name": "karibu_tena", "language": "sw", "category": "UTILITY", "components": [body]}
+    call(GATEWAY, f"/v25.0/{WABA}/message_templates", made)
+    check("templates are listed", "karibu_tena" in [template.name for template in wa.get_templates()])
     code = wa.create_qr_code("Habari", image_type="PNG")
     check("a QR code is made", code.code in [known.code for known in wa.get_qr_codes()])
     server.shutdown()

@@ -22,6 +22,8 @@ const PROFILE: [(&str, usize); 6] = [
     ("profile_picture_handle", 4_096),
 ];
 const MOST_WEBSITES: usize = 2;
+/// Of a business that never named its own.
+const NO_VERTICAL: &str = "OTHER";
 
 /// `/{phone}/whatsapp_business_profile`.
 pub(super) fn profile(world: &World, call: &Call, id: &str) -> Answered {
@@ -41,6 +43,9 @@ fn shown(number: &Number, call: &Call) -> Value {
     let wanted = |name: &str| fields.is_empty() || fields.split(',').any(|field| field.trim() == name);
     let members = number.profile.iter().filter(|(name, _)| wanted(name));
     let mut shown: Map<_, _> = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+    if wanted("vertical") && !shown.contains_key("vertical") {
+        shown.insert("vertical".to_owned(), NO_VERTICAL.into());
+    }
     shown.insert("messaging_product".to_owned(), "whatsapp".into());
     Value::Object(shown)
 }

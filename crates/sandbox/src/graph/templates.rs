@@ -11,6 +11,8 @@ use crate::world::{World, locked};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
+/// Of a portfolio that was not verified.
+const MOST_TEMPLATES: usize = 250;
 const FIELDS: [&str; 7] = ["name", "parameter_format", "components", "language", "status", "category", "id"];
 
 pub(super) fn list(world: &World, call: &Call, waba_id: &str) -> Answered {
@@ -27,7 +29,15 @@ pub(super) fn list(world: &World, call: &Call, waba_id: &str) -> Answered {
     let show = |template: &&Template| {
         fields::select(call, &template.described(), &FIELDS, "WhatsAppMessageTemplate")
     };
-    let body = page(world, call, &path, &templates, |template| template.id.clone(), show)?;
+    let mut body = page(world, call, &path, &templates, |template| template.id.clone(), show)?;
+    if call.param("summary").is_some() {
+        body["summary"] = json!({
+            "total_count": templates.len(),
+            "message_template_count": waba.templates.len(),
+            "message_template_limit": MOST_TEMPLATES,
+            "are_translations_complete": false,
+        });
+    }
     Ok(Answer::of(body).using(waba_id))
 }
 
