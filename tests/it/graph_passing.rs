@@ -114,6 +114,13 @@ async fn templates_are_made_listed_in_pages_used_and_deleted() {
     assert_eq!(few["error"]["code"], 132_000, "{few}");
     api.post(&messages, &message(json!([{ "type": "text", "text": "Asha" }]))).await.expect(200);
 
+    let listed = api.get(&format!("{templates}?name=karibu")).await.expect(200);
+    let one = format!("/v25.0/{}", listed["data"][0]["id"].as_str().expect("an id"));
+    let edited = json!({ "components": [{ "type": "BODY", "text": "Karibu tena, {{1}}." }] });
+    assert_eq!(api.post(&one, &edited).await.expect(200), json!({ "success": true }));
+    let read = api.get(&format!("{one}?fields=name,components")).await.expect(200);
+    assert_eq!(read["components"][0]["text"], "Karibu tena, {{1}}.");
+
     let deleted = api.call(Method::DELETE, &format!("{templates}?name=karibu"), None).await;
     assert_eq!(deleted.expect(200), json!({ "success": true }));
     let left = api.get(&format!("{templates}?name=karibu")).await.expect(200);

@@ -87,6 +87,8 @@ impl fmt::Display for TemplateStatus {
 /// One template in one language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
+    /// The platform's, where it was told.
+    pub id: Option<String>,
     pub name: String,
     /// As [`language`] writes it.
     pub language: String,

@@ -213,6 +213,7 @@ mod tests {
 
     fn template(name: &str, language: &str) -> Template {
         Template {
+            id: None,
             name: name.to_owned(),
             language: language.to_owned(),
             status: TemplateStatus::new("PAUSED"),

@@ -32,6 +32,7 @@ const OF_NUMBERS: &[(&str, &[Method])] = &[
 ];
 /// Edges of an account.
 const OF_ACCOUNTS: &[(&str, &[Method])] = &[("", GET), ("phone_numbers", GET), ("message_templates", ALL)];
+const OF_TEMPLATES: &[(&str, &[Method])] = &[("", READ_AND_WRITE)];
 /// What a number may be told about itself. Its webhooks and its registration are the gateway's.
 const OWN_MEMBERS: [&str; 2] = ["messaging_product", "new_display_name"];
 
@@ -44,7 +45,7 @@ pub(super) async fn read(
     query: Query,
 ) -> Result<HttpResponse, Problem> {
     let (version, id) = path.into_inner();
-    passed(&state, &caller, Asked { version, id, edge: String::new(), verb: Verb::Get, query, json: None })
+    passed(&state, &caller, Asked { version, id, edge: String::new(), verb: Verb::Get, query, members: None })
         .await
 }
 
@@ -56,12 +57,9 @@ pub(super) async fn change(
     body: Json<Members>,
 ) -> Result<HttpResponse, Problem> {
     let (version, id) = path.into_inner();
-    if let Some(name) = body.value.keys().find(|name| !OWN_MEMBERS.contains(&name.as_str())) {
-        let message = format!("{name} cannot be changed here: only new_display_name can");
-        return Err(Problem::field(name.clone(), "unsupported", message));
-    }
-    let json = Some(Value::Object(body.value).to_string());
-    passed(&state, &caller, Asked { version, id, edge: String::new(), verb: Verb::Post, query, json }).await
+    let members = Some(body.value);
+    passed(&state, &caller, Asked { version, id, edge: String::new(), verb: Verb::Post, query, members })
+        .await
 }
 
 pub(super) async fn read_edge(
@@ -71,7 +69,7 @@ pub(super) async fn read_edge(
     query: Query,
 ) -> Result<HttpResponse, Problem> {
     let (version, id, edge) = path.into_inner();
-    passed(&state, &caller, Asked { version, id, edge, verb: Verb::Get, query, json: None }).await
+    passed(&state, &caller, Asked { version, id, edge, verb: Verb::Get, query, members: None }).await
 }
 
 pub(super) async fn write_edge(
@@ -82,8 +80,8 @@ pub(super) async fn write_edge(
     body: JsonOrNothing<Members>,
 ) -> Result<HttpResponse, Problem> {
     let (version, id, edge) = path.into_inner();
-    let json = Some(Value::Object(body.value).to_string());
-    passed(&state, &caller, Asked { version, id, edge, verb: Verb::Post, query, json }).await
+    let members = Some(body.value);
+    passed(&state, &caller, Asked { version, id, edge, verb: Verb::Post, query, members }).await
 }
 
 pub(super) async fn delete_edge(
@@ -94,8 +92,8 @@ pub(super) async fn delete_edge(
     body: JsonOrNothing<Members>,
 ) -> Result<HttpResponse, Problem> {
     let (version, id, edge) = path.into_inner();
-    let json = (!body.value.is_empty()).then(|| Value::Object(body.value).to_string());
-    passed(&state, &caller, Asked { version, id, edge, verb: Verb::Delete, query, json }).await
+    let members = Some(body.value).filter(|members| !members.is_empty());
+    passed(&state, &caller, Asked { version, id, edge, verb: Verb::Delete, query, members }).await
 }
 
 /// One QR code of a number.
@@ -140,12 +138,18 @@ struct Asked {
     edge: String,
     verb: Verb,
     query: Query,
-    json: Option<String>,
+    members: Option<Members>,
 }
 
 impl Asked {
     fn path(&self) -> String {
         if self.edge.is_empty() { self.id.clone() } else { format!("{}/{}", self.id, self.edge) }
+    }
+
+    fn call(self, connection: &Connection) -> PassedCall {
+        let path = self.path();
+        let json = self.members.map(|members| Value::Object(members).to_string());
+        call(connection, self.verb, path, self.query, json)
     }
 
     /// Whether the table has it.
@@ -164,10 +168,17 @@ async fn passed(state: &AppState, caller: &Caller, asked: Asked) -> Result<HttpR
     match node(state, caller, &asked.id).await? {
         Node::Number(number) => {
             asked.is_in(OF_NUMBERS)?;
-            let path = asked.path();
-            let call = call(&number, asked.verb, path, asked.query, asked.json);
-            let answer = state.gateway.pass_through(&number, call).await.map_err(not_passed)?;
-            Ok(answered(state, &asked.version, &answer))
+            if asked.edge.is_empty() {
+                leaves_alone(asked.members.as_ref())?;
+            }
+            let version = asked.version.clone();
+            let answer =
+                state.gateway.pass_through(&number, asked.call(&number)).await.map_err(not_passed)?;
+            Ok(answered(state, &version, &answer))
+        }
+        Node::Template(account) => {
+            asked.is_in(OF_TEMPLATES)?;
+            of_account(state, &account, asked).await
         }
         Node::Account(account) => {
             asked.is_in(OF_ACCOUNTS)?;
@@ -182,16 +193,25 @@ async fn of_account(state: &AppState, account: &Account, asked: Asked) -> Result
         account.may_be_changed()?;
     }
     let connection = account.connection();
-    let (path, lists_numbers) = (asked.path(), asked.edge == "phone_numbers");
-    let call = call(connection, asked.verb, path, asked.query, asked.json);
-    let mut answer = state.gateway.pass_through(connection, call).await.map_err(not_passed)?;
+    let (version, lists_numbers) = (asked.version.clone(), asked.edge == "phone_numbers");
+    let mut answer =
+        state.gateway.pass_through(connection, asked.call(connection)).await.map_err(not_passed)?;
     if changes {
         state.gateway.templates_may_differ(connection);
     }
     if lists_numbers && account.is_shared {
         answer.json = without_others(&answer.json, account);
     }
-    Ok(answered(state, &asked.version, &answer))
+    Ok(answered(state, &version, &answer))
+}
+
+/// What a number may not be told about itself, if it is told that.
+fn leaves_alone(members: Option<&Members>) -> Result<(), Problem> {
+    let unknown =
+        members.and_then(|members| members.keys().find(|name| !OWN_MEMBERS.contains(&name.as_str())));
+    let Some(name) = unknown else { return Ok(()) };
+    let message = format!("{name} cannot be changed here: only new_display_name can");
+    Err(Problem::field(name.clone(), "unsupported", message))
 }
 
 /// A list of numbers without those that the caller may not act for.

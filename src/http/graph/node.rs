@@ -1,4 +1,4 @@
-//! What an id in a path names: a number of the caller's, or the WhatsApp business account of one.
+//! What an id in a path names: a number of the caller's, the WhatsApp business account of one, or a template of that.
 
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use crate::http::state::AppState;
 pub(super) enum Node {
     Number(Arc<Connection>),
     Account(Account),
+    /// A template of that account.
+    Template(Account),
 }
 
 /// An account that at least one number of the caller's belongs to.
@@ -46,16 +48,25 @@ impl Account {
 }
 
 pub(super) async fn node(state: &AppState, caller: &Caller, id: &str) -> Result<Node, Problem> {
-    let account = caller.account();
-    let number = state.gateway.number(account, id).await.map_err(|error| unreadable(&error))?;
+    let number = state.gateway.number(caller.account(), id).await.map_err(|error| unreadable(&error))?;
     if let Some(number) = number.filter(|number| caller.sees(&number.business_reference)) {
         return Ok(Node::Number(number));
     }
-    let all = state.gateway.numbers_of(account, id).await.map_err(|error| unreadable(&error))?;
+    if let Some(found) = account_of(state, caller, id).await? {
+        return Ok(Node::Account(found));
+    }
+    for waba in state.store.accounts_with_template(id).await? {
+        if let Some(found) = account_of(state, caller, &waba.id).await? {
+            return Ok(Node::Template(found));
+        }
+    }
+    Err(unknown(id))
+}
+
+async fn account_of(state: &AppState, caller: &Caller, waba_id: &str) -> Result<Option<Account>, Problem> {
+    let all = state.gateway.numbers_of(caller.account(), waba_id).await;
+    let all = all.map_err(|error| unreadable(&error))?;
     let count = all.len();
     let seen: Vec<_> = all.into_iter().filter(|number| caller.sees(&number.business_reference)).collect();
-    if seen.is_empty() {
-        return Err(unknown(id));
-    }
-    Ok(Node::Account(Account { is_shared: seen.len() < count, seen }))
+    Ok((!seen.is_empty()).then(|| Account { is_shared: seen.len() < count, seen }))
 }

@@ -108,7 +108,7 @@ mod tests {
     async fn a_call_without_a_version_is_one_in_the_usual_version() {
         let told = async |request: HttpRequest| HttpResponse::Ok().body(request.uri().to_string());
         let app = init_service(App::new().default_service(web::to(told)).wrap(from_fn(supplied))).await;
-        let mut ask = async |path: &str| {
+        let ask = async |path: &str| {
             let answer = call_service(&app, TestRequest::with_uri(path).to_request()).await;
             String::from_utf8(read_body(answer).await.to_vec()).unwrap()
         };

@@ -84,6 +84,7 @@ impl Stage {
 
 fn approved(name: &str, category: Category) -> Template {
     Template {
+        id: None,
         name: name.to_owned(),
         language: "sw".to_owned(),
         status: TemplateStatus::new(TemplateStatus::APPROVED),

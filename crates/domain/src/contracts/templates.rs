@@ -20,6 +20,9 @@ pub trait TemplateRegistry {
     /// `None` when they were never listed.
     async fn templates(&self, waba: &Waba) -> Result<Option<TemplateList>>;
 
+    /// The accounts that have the template of this id of the platform's.
+    async fn accounts_with_template(&self, id: &str) -> Result<Vec<Waba>>;
+
     /// Puts a whole list in the place of what was known, except for what news told after `asked_at`, when the listing
     /// began.
     async fn save_templates(&self, waba: &Waba, templates: &[Template], asked_at: Timestamp) -> Result<()>;

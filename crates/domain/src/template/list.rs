@@ -55,6 +55,7 @@ mod tests {
 
     fn list(entries: &[(&str, &str)]) -> TemplateList {
         let template = |(name, language): &(&str, &str)| Template {
+            id: None,
             name: (*name).to_owned(),
             language: (*language).to_owned(),
             status: TemplateStatus::new(TemplateStatus::APPROVED),

@@ -6,7 +6,7 @@ use domain::template::{
 };
 use serde_json::Value;
 
-pub(crate) const FIELDS: &str = "name,language,status,category,quality_score,components,parameter_format";
+pub(crate) const FIELDS: &str = "id,name,language,status,category,quality_score,components,parameter_format";
 
 /// One entry of the list; `None` for what has no name, language or status.
 pub(crate) fn listed(entry: &Value) -> Option<Template> {
@@ -15,6 +15,7 @@ pub(crate) fn listed(entry: &Value) -> Option<Template> {
     let quality = entry.pointer("/quality_score/score").or_else(|| entry.get("quality_score"));
     let category = word("category").and_then(Category::from_word);
     Some(Template {
+        id: word("id").map(str::to_owned),
         name: word("name")?.to_owned(),
         language: one_spelling(word("language")?),
         status: TemplateStatus::new(word("status")?),

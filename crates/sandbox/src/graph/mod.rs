@@ -136,6 +136,7 @@ async fn route(world: &World, call: &Call, act: Option<&Act>) -> Answered {
             shop::qr_codes(world, call, number, Some(code))
         }
         (&Method::POST, [id, "phone_numbers"]) => numbers::add(world, call, id),
+        (&Method::GET | &Method::POST, [id]) if templates::has(world, id) => templates::one(world, call, id),
         (&Method::GET, [id]) => nodes::read(world, call, id),
         (&Method::POST, [id]) => numbers::change(world, call, id).await,
         (method, [id]) => Err(GraphError::unknown_object(method.as_str(), id)),

@@ -5,9 +5,11 @@ use super::call::Call;
 use super::error::GraphError;
 use super::paging::page;
 use super::{Answer, Answered, fields};
+use crate::accounts::Waba;
 use crate::journal::Record;
 use crate::templates::Template;
 use crate::world::{World, locked};
+use actix_web::http::Method;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
@@ -80,6 +82,38 @@ pub(super) fn create(world: &World, call: &Call, waba_id: &str) -> Answered {
     drop(accounts);
     synced.extend(changes.into_iter().map(|change| world.notify(change, 0)));
     Ok(Answer { synced, ..Answer::of(body).using(waba_id) })
+}
+
+pub(super) fn has(world: &World, id: &str) -> bool {
+    locked(&world.accounts).wabas.values().any(|waba| waba.templates.iter().any(|template| template.id == id))
+}
+
+/// `GET` and `POST /{template}`: an edit is reviewed at once.
+pub(super) fn one(world: &World, call: &Call, id: &str) -> Answered {
+    let mut accounts = locked(&world.accounts);
+    let token = business(world, &accounts, call)?;
+    let unknown = || GraphError::unknown_object(call.method.as_str(), id);
+    let holds = |waba: &&Waba| waba.templates.iter().any(|template| template.id == id);
+    let waba_id = accounts.wabas.values().find(holds).map(|waba| waba.id.clone()).ok_or_else(unknown)?;
+    find(&accounts, token, call, &waba_id)?;
+    let waba = accounts.wabas.get_mut(&waba_id).ok_or_else(unknown)?;
+    let template = waba.templates.iter_mut().find(|template| template.id == id).ok_or_else(unknown)?;
+    if call.method == Method::GET {
+        let shown = fields::select(call, &template.described(), &FIELDS, "WhatsAppMessageTemplate")?;
+        return Ok(Answer::of(shown).using(&waba_id));
+    }
+    let before = template.clone();
+    if let Some(components) = call.json.get("components").filter(|components| components.is_array()) {
+        template.components = components.clone();
+    }
+    if let Some(category) = call.param("category") {
+        template.category = category.to_ascii_uppercase();
+    }
+    let changes = template.changes_from(Some(&before), &waba_id);
+    let mut synced = vec![world.journal.append(&Record::Waba(Cow::Borrowed(waba)))];
+    drop(accounts);
+    synced.extend(changes.into_iter().map(|change| world.notify(change, 0)));
+    Ok(Answer { synced, ..Answer::of(json!({ "success": true })).using(&waba_id) })
 }
 
 /// All languages of a name, or with `hsm_id` the one of that id.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::clock::Timestamp;
-use domain::contracts::store::{Page, Result};
+use domain::connection::ProviderName;
+use domain::contracts::store::{Page, Result, StoreError};
 use domain::contracts::templates::{TemplateRegistry, Waba};
 use domain::ids::ConnectionId;
 use domain::news::Quality;
@@ -29,10 +30,12 @@ ON CONFLICT (provider, waba_id, name, language) DO UPDATE SET
     category = CASE WHEN templates.changed_at > excluded.synced_at THEN templates.category ELSE excluded.category END,
     quality = CASE WHEN templates.changed_at > excluded.synced_at THEN templates.quality ELSE excluded.quality END,
     shape = excluded.shape,
+    template_id = excluded.template_id,
     synced_at = excluded.synced_at";
 
 #[derive(FromRow)]
 struct TemplateRow {
+    template_id: Option<String>,
     name: String,
     language: String,
     status: String,
@@ -48,6 +51,7 @@ impl TemplateRow {
             category: self.category.as_deref().and_then(Category::from_word),
             quality: Quality::from_word(&self.quality),
             shape: from_json(&self.shape, "shape of a template")?,
+            id: self.template_id,
             name: self.name,
             language: self.language,
         })
@@ -66,7 +70,7 @@ impl TemplateRegistry for Database {
                 .map_err(failed)?;
         let Some((synced_at,)) = synced else { return Ok(None) };
         let rows: Vec<TemplateRow> = sqlx::query_as(
-            "SELECT name, language, status, category, quality, shape FROM templates
+            "SELECT template_id, name, language, status, category, quality, shape FROM templates
              WHERE provider = $1 AND waba_id = $2",
         )
         .bind(waba.provider.as_str())
@@ -76,6 +80,20 @@ impl TemplateRegistry for Database {
         .map_err(failed)?;
         let templates = rows.into_iter().map(TemplateRow::read).collect::<Result<_>>()?;
         Ok(Some(TemplateList::new(Timestamp::from_micros(synced_at), templates)))
+    }
+
+    async fn accounts_with_template(&self, id: &str) -> Result<Vec<Waba>> {
+        let rows: Vec<(String, String)> =
+            sqlx::query_as("SELECT DISTINCT provider, waba_id FROM templates WHERE template_id = $1")
+                .bind(id)
+                .fetch_all(&self.read)
+                .await
+                .map_err(failed)?;
+        let read = |(provider, id): (String, String)| {
+            let provider = ProviderName::from_word(&provider);
+            Ok(Waba { provider: provider.ok_or(StoreError::Unreadable { what: "provider" })?, id })
+        };
+        rows.into_iter().map(read).collect()
     }
 
     async fn save_templates(&self, waba: &Waba, templates: &[Template], asked_at: Timestamp) -> Result<()> {
@@ -191,11 +209,12 @@ impl Database {
 async fn insert(conn: &mut Conn, waba: &Waba, templates: &[&Template], asked_at: Timestamp) -> Result<()> {
     for run in shapes::runs(templates) {
         let mut query = QueryBuilder::<Db>::new(
-            "INSERT INTO templates (provider, waba_id, name, language, status, category, quality, shape, synced_at) ",
+            "INSERT INTO templates (provider, waba_id, template_id, name, language, status, category, quality, shape, synced_at) ",
         );
         query.push_values(run, |mut row, template| {
             row.push_bind(waba.provider.as_str())
                 .push_bind(waba.id.as_str())
+                .push_bind(template.id.as_deref())
                 .push_bind(text(&template.name).into_owned())
                 .push_bind(text(&template.language).into_owned())
                 .push_bind(text(template.status.as_str()).into_owned())

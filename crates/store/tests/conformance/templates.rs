@@ -29,6 +29,7 @@ fn waba(id: &str) -> Waba {
 
 fn template(name: &str, language: &str) -> Template {
     Template {
+        id: None,
         name: name.to_owned(),
         language: language.to_owned(),
         status: TemplateStatus::new(TemplateStatus::APPROVED),

@@ -6,6 +6,7 @@ use serde_json::json;
 
 fn template(shape: Shape) -> Template {
     Template {
+        id: None,
         name: "order".to_owned(),
         language: "sw".to_owned(),
         status: TemplateStatus::new(TemplateStatus::APPROVED),
