@@ -6,6 +6,8 @@ pub mod coordination;
 pub mod dead_letters;
 pub mod deliver;
 pub mod deliveries;
+pub mod media;
+pub mod media_rows;
 pub mod portfolios;
 pub mod provider;
 pub mod queue;

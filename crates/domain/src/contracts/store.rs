@@ -15,6 +15,7 @@ use crate::contracts::api_keys::ApiKeys;
 use crate::contracts::contacts::Contacts;
 use crate::contracts::dead_letters::DeadLetters;
 use crate::contracts::deliveries::{Deliveries, DeliveryWrite};
+use crate::contracts::media_rows::MediaRows;
 use crate::contracts::portfolios::Portfolios;
 use crate::contracts::queue::Queue;
 use crate::contracts::retention::Retention;
@@ -76,6 +77,7 @@ pub trait Store:
     + DeadLetters
     + Portfolios
     + Deliveries
+    + MediaRows
     + Queue
     + Retention
     + Stats
