@@ -5,12 +5,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::BytesMut;
 use domain::clock::{Clock, Timestamp};
-use domain::contracts::media::{Incoming, Kept, Media, MediaError, Result};
+use domain::contracts::media::{Incoming, Media, MediaError, Outgoing, Result};
 use domain::ids::MediaId;
 use futures_util::{StreamExt as _, stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -53,7 +53,7 @@ impl Media for Files {
         Ok(length)
     }
 
-    async fn read(&self, id: MediaId) -> Result<Kept> {
+    async fn read(&self, id: MediaId) -> Result<Outgoing> {
         let path = self.path(id);
         let found = blocking(move || match File::open(path) {
             Ok(file) => file.metadata().map(|metadata| Some((file, metadata.len()))),
@@ -73,7 +73,7 @@ impl Media for Files {
                 }
                 Ok(Some((piece.freeze(), (file, left - read as u64))))
             });
-        Ok(Kept { length, content: pieces.boxed() })
+        Ok(Outgoing { length, content: pieces.boxed() })
     }
 
     async fn delete(&self, id: MediaId) -> Result<()> {
@@ -160,16 +160,24 @@ fn sync_folder(of: &Path) -> io::Result<()> {
     }
 }
 
+/// Several nodes may look at once, so a file may go while this looks at it.
 fn remove_abandoned(incoming: &Path, now: Timestamp) -> io::Result<()> {
+    let now = now.since(Timestamp::from_micros(0));
     for file in fs::read_dir(incoming)? {
-        let file = file?;
-        let touched = file.metadata()?.modified()?;
-        let since_1970 = touched.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        if now.since(Timestamp::from_micros(0)).saturating_sub(since_1970) > ABANDONED {
-            fs::remove_file(file.path())?;
+        let removed = remove_if_abandoned(&file?.path(), now);
+        if let Err(error) = removed
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
         }
     }
     Ok(())
+}
+
+/// `now`: since 1970.
+fn remove_if_abandoned(file: &Path, now: Duration) -> io::Result<()> {
+    let touched = fs::metadata(file)?.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    if now.saturating_sub(touched) > ABANDONED { fs::remove_file(file) } else { Ok(()) }
 }
 
 /// Away from the threads that everybody shares. What is begun is finished, whether somebody waits or not.

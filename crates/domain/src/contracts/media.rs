@@ -35,25 +35,26 @@ pub type Result<T, E = MediaError> = std::result::Result<T, E>;
 pub type Incoming = BoxStream<'static, Result<Bytes, Cause>>;
 
 /// What is kept, from its beginning.
-pub struct Kept {
+pub struct Outgoing {
     pub length: u64,
     /// Ends with an error, and never early without one.
     pub content: BoxStream<'static, Result<Bytes>>,
 }
 
-impl std::fmt::Debug for Kept {
+impl std::fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Kept({} bytes)", self.length)
+        write!(f, "Outgoing({} bytes)", self.length)
     }
 }
 
 #[async_trait]
 pub trait Media: Send + Sync {
     /// Keeps the content under this id, in the place of what was there, and answers how long it is. It can be read
-    /// once all of it is safe and not before: where the call fails or is dropped, nothing of it can be.
+    /// once all of it is safe and not before: where the call fails or is dropped, nothing of it can be, and what was
+    /// there before may be gone too.
     async fn put(&self, id: MediaId, content: Incoming, at_most: u64) -> Result<u64>;
 
-    async fn read(&self, id: MediaId) -> Result<Kept>;
+    async fn read(&self, id: MediaId) -> Result<Outgoing>;
 
     /// Nothing is left afterwards, whether there was anything or not.
     async fn delete(&self, id: MediaId) -> Result<()>;

@@ -10,8 +10,11 @@ use crate::media::{MediaRow, MediaStage, MediaState};
 
 #[async_trait]
 pub trait MediaRows {
-    /// Writing the same row again is fine. [`super::store::StoreError::Taken`] when the connection has another under the provider's id,
-    /// [`super::store::StoreError::Gone`] when the business was erased.
+    /// Writing the same row again is fine. [`StoreError::Taken`] when the connection has another under the provider's
+    /// id, [`StoreError::Gone`] when the business was erased.
+    ///
+    /// [`StoreError::Taken`]: super::store::StoreError::Taken
+    /// [`StoreError::Gone`]: super::store::StoreError::Gone
     async fn insert_media(&self, row: &MediaRow) -> Result<()>;
     async fn media(&self, account: AccountKey, id: MediaId) -> Result<Option<MediaRow>>;
     async fn media_by_provider_id(

@@ -6,6 +6,7 @@ pub mod coordination;
 pub mod dead_letters;
 pub mod deliver;
 pub mod deliveries;
+pub mod leases;
 pub mod media;
 pub mod media_rows;
 pub mod portfolios;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::clock::Clock;
-use domain::contracts::media::{Incoming, Kept, Media, MediaError, Result};
+use domain::contracts::media::{Incoming, Media, MediaError, Outgoing, Result};
 use domain::ids::MediaId;
 use domain::secret::ExposeSecret as _;
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -65,7 +65,7 @@ impl Media for S3 {
         }
     }
 
-    async fn read(&self, id: MediaId) -> Result<Kept> {
+    async fn read(&self, id: MediaId) -> Result<Outgoing> {
         let store = &self.store;
         let key = self.key(id);
         let action = store.bucket.get_object(Some(&store.credentials), &key);
@@ -73,7 +73,7 @@ impl Media for S3 {
         let length =
             answer.content_length().ok_or_else(|| Failure::new("it answered without a length").refused())?;
         let content = answer.bytes_stream().map_err(|error| Failure::of(error).unavailable());
-        Ok(Kept { length, content: content.boxed() })
+        Ok(Outgoing { length, content: content.boxed() })
     }
 
     async fn delete(&self, id: MediaId) -> Result<()> {

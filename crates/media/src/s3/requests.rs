@@ -146,7 +146,7 @@ async fn refusal(answer: Response) -> MediaError {
 pub(super) fn failure(status: StatusCode, code: &str) -> MediaError {
     let failure = Failure(format!("it answered {} {code}", status.as_u16()).trim_end().to_owned());
     match (status.as_u16(), code) {
-        (404, "" | "NoSuchKey" | "NotFound") => MediaError::NotThere,
+        (404, "" | "NoSuchKey" | "NoSuchUpload" | "NotFound") => MediaError::NotThere,
         (408 | 409 | 425 | 429 | 500.., _) | (_, "RequestTimeout" | "SlowDown" | "InternalError") => {
             failure.unavailable()
         }

@@ -6,6 +6,8 @@ use bytes::{Bytes, BytesMut};
 use domain::contracts::media::{Incoming, MediaError, Result};
 use futures_util::StreamExt as _;
 use rusty_s3::actions::CompleteMultipartUpload;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::Store;
 use super::requests::{Failure, code, failure, member, text};
@@ -117,8 +119,28 @@ impl Upload {
         self.progress = Progress::default();
     }
 
+    /// Goes on to its end also where nobody waits for it any more.
     pub(super) async fn undo(mut self) {
-        std::mem::take(&mut self.progress).undo(&self.store, &self.key).await;
+        if let Some(undoing) = self.begin_to_undo() {
+            let _ = undoing.await;
+        }
+    }
+
+    /// `None` where there is nothing to undo, or the runtime has ended with everything in it.
+    fn begin_to_undo(&mut self) -> Option<JoinHandle<()>> {
+        let progress = std::mem::take(&mut self.progress);
+        if progress.id.is_none() && !progress.may_be_there {
+            return None;
+        }
+        let (store, key) = (Arc::clone(&self.store), std::mem::take(&mut self.key));
+        let runtime = Handle::try_current().ok()?;
+        Some(runtime.spawn(async move { progress.undo(&store, &key).await }))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.begin_to_undo();
     }
 }
 
@@ -140,17 +162,6 @@ impl Progress {
         {
             tracing::warn!(error = &error as &dyn std::error::Error, "media that was given up may stay");
         }
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        let progress = std::mem::take(&mut self.progress);
-        if progress.id.is_none() && !progress.may_be_there {
-            return;
-        }
-        let (store, key) = (Arc::clone(&self.store), std::mem::take(&mut self.key));
-        tokio::spawn(async move { progress.undo(&store, &key).await });
     }
 }
 
