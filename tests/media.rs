@@ -45,7 +45,7 @@ impl Place {
     async fn keep(&self, id: MediaId, plaintext: &Bytes) -> u64 {
         let owner = self.business.key;
         let sealer = self.keychain.seal_stream(owner, id.uuid(), column::MEDIA_CONTENT).await.unwrap();
-        self.media.put(id, sealed(sealer, plaintext.clone()), u64::MAX).await.unwrap()
+        self.media.put(id, sealed(sealer, plaintext), u64::MAX).await.unwrap()
     }
 
     async fn open(&self, keychain: &Keychain, owner: BusinessKey, id: MediaId) -> Result<Vec<u8>, SealError> {
@@ -66,15 +66,11 @@ impl Place {
     }
 }
 
-fn sealed(sealer: StreamSealer, plaintext: Bytes) -> Incoming {
-    let pieces: Vec<Bytes> = plaintext.chunks(50_000).map(Bytes::copy_from_slice).collect();
-    let steps = pieces.into_iter().map(Some).chain([None]);
-    let mut sealer = Some(sealer);
-    let sealed = steps.map(move |piece| match (piece, sealer.as_mut()) {
-        (Some(piece), Some(sealer)) => sealer.update(&piece).map(Bytes::from).map_err(Cause::from),
-        _ => sealer.take().unwrap().finish().map(Bytes::from).map_err(Cause::from),
-    });
-    stream::iter(sealed.collect::<Vec<_>>()).boxed()
+fn sealed(mut sealer: StreamSealer, plaintext: &[u8]) -> Incoming {
+    let mut pieces: Vec<Result<Bytes, Cause>> =
+        plaintext.chunks(50_000).map(|piece| Ok(sealer.update(piece)?.into())).collect();
+    pieces.push(sealer.finish().map(Bytes::from).map_err(Cause::from));
+    stream::iter(pieces).boxed()
 }
 
 fn new_id() -> MediaId {
