@@ -78,14 +78,15 @@ start_redis() {
 }
 
 # moto, which no Debian package brings: where it is missing, the claims about media are held against a folder and a small
-# server of the tests' own. Not as the services' user, who may not be allowed to where Python's packages are.
+# server of the tests' own. Not as the services' user, who may not be allowed to where Python's packages are. A shell has
+# what it starts in the background ignore INT, and Python keeps to that unless it is told otherwise.
 start_s3() {
   local log=$service_folder/s3.log attempt id port
   s3_url=
   moto_server --help >/dev/null 2>&1 || return 0
   for attempt in {1..20}; do
     port=$(random_port)
-    (cd / && exec setpriv --pdeathsig=INT moto_server -H 127.0.0.1 -p "$port") >>"$log" 2>&1 &
+    (cd / && exec setpriv --pdeathsig=INT env --default-signal=INT moto_server -H 127.0.0.1 -p "$port") >>"$log" 2>&1 &
     id=$!
     service_ids+=("$id")
     if ready_while_alive "$id" grep -q "Running on http://127.0.0.1:$port" "$log"; then
