@@ -12,7 +12,7 @@ use domain::ids::BusinessKey;
 use domain::secret::Sealed;
 use moka::future::Cache;
 use uuid::Uuid;
-use vault::{Context, DataKey, Vault};
+use vault::{Context, DataKey, StreamHeader, StreamOpener, StreamSealer, Vault};
 use zeroize::Zeroizing;
 
 /// Opened keys kept at most.
@@ -81,11 +81,32 @@ impl Keychain {
         column: &'static str,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let key = self.key(owner).await?;
         let generation = vault::generation_of(sealed).map_err(undecryptable)?;
-        let key =
-            if key.generation() == generation { key } else { self.generation(owner, generation).await? };
+        let key = self.key_of(owner, generation).await?;
         vault::open(&key, &Context { owner, row, column }, sealed).map_err(undecryptable)
+    }
+
+    /// For content that is too large to be held whole.
+    pub async fn seal_stream(
+        &self,
+        owner: BusinessKey,
+        row: Uuid,
+        column: &'static str,
+    ) -> Result<StreamSealer, SealError> {
+        let key = self.key(owner).await?;
+        StreamSealer::new(&key, &Context { owner, row, column }).map_err(|_| SealError::NoRandomness)
+    }
+
+    /// Opens what lies behind this header.
+    pub async fn open_stream(
+        &self,
+        owner: BusinessKey,
+        row: Uuid,
+        column: &'static str,
+        header: &StreamHeader,
+    ) -> Result<StreamOpener, SealError> {
+        let key = self.key_of(owner, header.generation()).await?;
+        StreamOpener::new(&key, &Context { owner, row, column }, header).map_err(undecryptable)
     }
 
     /// Forgets what is remembered of an erased business.
@@ -104,6 +125,11 @@ impl Keychain {
         let in_force = self.store.insert_data_key(owner, &wrapped).await.map_err(unreadable)?;
         let in_force = in_force.ok_or(SealError::Erased)?;
         self.vault.unwrap(owner, &in_force).map(Arc::new).map_err(undecryptable)
+    }
+
+    async fn key_of(&self, owner: BusinessKey, generation: u32) -> Result<Arc<DataKey>, SealError> {
+        let newest = self.key(owner).await?;
+        if newest.generation() == generation { Ok(newest) } else { self.generation(owner, generation).await }
     }
 
     async fn generation(&self, owner: BusinessKey, generation: u32) -> Result<Arc<DataKey>, SealError> {
@@ -136,5 +162,7 @@ pub mod column {
     pub const ENDPOINT_SECRET: &str = "endpoints.secret";
     pub const DELIVERY_ANSWER: &str = "delivery_attempts.answer";
     pub const ACCESS_TOKEN: &str = "official_whatsapp_credentials.access_token";
+    pub const MEDIA_CONTENT: &str = "media.content";
+    pub const MEDIA_FILE_NAME: &str = "media.file_name";
     pub const PIN: &str = "official_whatsapp_credentials.pin";
 }

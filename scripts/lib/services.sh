@@ -1,15 +1,17 @@
-# A private PostgreSQL and a private Redis in a temporary folder, gone when the script ends.
-# shellcheck shell=bash disable=SC2034 # the two addresses are used by the script that sources this
+# A private PostgreSQL, Redis and S3 server in a temporary folder, gone when the script ends.
+# shellcheck shell=bash disable=SC2034 # the addresses are used by the script that sources this
 
 service_folder=
 service_ids=()
 
-# start_services BIN : BIN is the folder of PostgreSQL's programs. Sets `postgres_url` and `redis_url`.
+# start_services BIN : BIN is the folder of PostgreSQL's programs. Sets `postgres_url`, `redis_url` and, where there is such
+# a server, `s3_url`.
 start_services() {
   service_folder=$(mktemp -d "${TMPDIR:-/tmp}/gateway-test.XXXXXX")
   service_user
   start_postgres "$1"
   start_redis
+  start_s3
 }
 
 # Whom services run as where we are root, which PostgreSQL refuses to be; nobody is named where we are not.
@@ -73,6 +75,28 @@ start_redis() {
   done
   cat "$log" >&2
   die 1 "Redis did not start"
+}
+
+# moto, which no Debian package brings: where it is missing, the claims about media are held against a folder and a small
+# server of the tests' own. Not as the services' user, who may not be allowed to where Python's packages are. A shell has
+# what it starts in the background ignore INT, and Python keeps to that unless it is told otherwise.
+start_s3() {
+  local log=$service_folder/s3.log attempt id port
+  s3_url=
+  moto_server --help >/dev/null 2>&1 || return 0
+  for attempt in {1..20}; do
+    port=$(random_port)
+    (cd / && exec setpriv --pdeathsig=INT env --default-signal=INT moto_server -H 127.0.0.1 -p "$port") >>"$log" 2>&1 &
+    id=$!
+    service_ids+=("$id")
+    if ready_while_alive "$id" grep -q "Running on http://127.0.0.1:$port" "$log"; then
+      s3_url=http://127.0.0.1:$port
+      return 0
+    fi
+    warn "the S3 server did not start on port $port (attempt $attempt)"
+  done
+  cat "$log" >&2
+  die 1 "the S3 server did not start"
 }
 
 # Below the range that the kernel hands out to outgoing connections. Whether it is free is decided by the

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Adapters never see each other.
     ("vault", &["domain"]),
     ("store", &["domain"]),
+    ("media", &["domain"]),
     ("coordination", &["domain"]),
     ("providers", &["domain"]),
     // Contracts only: no SQL, Redis or HTTP here.
@@ -18,7 +19,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The outsiders: a misreading of a provider's documents has to be made twice before a test agrees with it.
     ("sandbox", &[]),
     ("loadtests", &["sandbox"]),
-    ("gateway", &["domain", "vault", "store", "coordination", "providers", "gateway-actors", "sandbox"]),
+    (
+        "gateway",
+        &["domain", "vault", "store", "media", "coordination", "providers", "gateway-actors", "sandbox"],
+    ),
 ];
 
 /// The same for `[dev-dependencies]`, beside the list above.
@@ -30,10 +34,11 @@ const WRAPPED_BY: &[(&str, &[&str])] = &[
     ("redis", &["coordination"]),
     ("deadpool-redis", &["coordination"]),
     ("aes-gcm", &["vault"]),
+    ("rusty-s3", &["media"]),
     ("actix", &["gateway-actors"]),
     ("governor", &["gateway-actors", "providers"]),
     ("actix-web", &["gateway", "sandbox", "loadtests"]),
-    ("reqwest", &["gateway", "providers", "sandbox", "loadtests"]),
+    ("reqwest", &["gateway", "providers", "media", "sandbox", "loadtests"]),
 ];
 
 /// `from` names `to` in its manifest, under any of the three kinds of dependencies and for any platform.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use domain::clock::Clock;
 use domain::contracts::coordination::{Member, Membership};
-use domain::contracts::store::{Node, Store, StoreError};
+use domain::contracts::leases::Node;
+use domain::contracts::store::{Store, StoreError};
 use domain::partition::Incarnation;
 use tokio::sync::watch;
 

@@ -93,6 +93,10 @@ public_id!(
     EndpointId, "ep_"
 );
 public_id!(
+    /// An image, voice note or document that is kept for a connection, or was.
+    MediaId, "med_"
+);
+public_id!(
     /// An API key; the key itself is stored hashed.
     ApiKeyId, "key_"
 );

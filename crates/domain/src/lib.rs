@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod event;
 pub mod field_error;
 pub mod ids;
+pub mod media;
 pub mod message;
 pub mod news;
 pub mod onboarding;
@@ -29,7 +30,7 @@ pub use connection::{Connection, ConnectionStatus, ProviderName, Transport};
 pub use delivery_status::DeliveryStatus;
 pub use field_error::FieldError;
 pub use ids::{
-    ApiKeyId, BusinessKey, BusinessRef, ConnectionId, EndpointId, EventId, Ids, MessageId,
+    ApiKeyId, BusinessKey, BusinessRef, ConnectionId, EndpointId, EventId, Ids, MediaId, MessageId,
     OnboardingSessionId,
 };
 pub use message::{MessageStatus, Priority};

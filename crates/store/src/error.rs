@@ -40,12 +40,13 @@ impl Failure {
 }
 
 /// Names of unique columns, as both databases' errors contain them, and what they mean.
-const TAKEN: [(&str, &str); 5] = [
+const TAKEN: [(&str, &str); 6] = [
     ("graph_id", "the number"),
     ("api_keys", "the API key"),
     ("link_hash", "the link"),
     ("state_hash", "the state value"),
     ("onboarding_sessions", "the onboarding session"),
+    ("media", "the provider's media id"),
 ];
 
 pub(crate) fn failed(error: sqlx::Error) -> StoreError {

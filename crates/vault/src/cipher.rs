@@ -9,8 +9,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{OpenError, SealError};
 
 pub(crate) const KEY: usize = 32;
-const NONCE: usize = 12;
-const TAG: usize = 16;
+pub(crate) const NONCE: usize = 12;
+pub(crate) const TAG: usize = 16;
 
 /// Secret bytes, wiped when dropped.
 pub(crate) type KeyBytes = Zeroizing<[u8; KEY]>;
@@ -79,4 +79,44 @@ pub(crate) fn decrypt(
         )
         .map_err(|_| OpenError::Tampered)?;
     Ok(plaintext)
+}
+
+/// Appends the ciphertext of one chunk of a stream and its tag. Once for each nonce and key, as everywhere.
+pub(crate) fn encrypt_chunk(
+    cipher: &Aes256Gcm,
+    nonce: [u8; NONCE],
+    plaintext: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), SealError> {
+    // Room for all of it first, so that no copy of the plaintext stays behind in memory given back.
+    out.reserve(plaintext.len() + TAG);
+    let start = out.len();
+    out.extend_from_slice(plaintext);
+    let (_, body) = out.split_at_mut(start);
+    if let Ok(tag) = cipher.encrypt_inout_detached(&Nonce::from(nonce), &[], body.into()) {
+        out.extend_from_slice(&tag);
+        return Ok(());
+    }
+    out[start..].zeroize();
+    out.truncate(start);
+    Err(SealError::TooLong)
+}
+
+/// Appends the plaintext of what [`encrypt_chunk`] made; nothing where it does not open.
+pub(crate) fn decrypt_chunk(
+    cipher: &Aes256Gcm,
+    nonce: [u8; NONCE],
+    sealed: &[u8],
+    out: &mut Zeroizing<Vec<u8>>,
+) -> Result<(), OpenError> {
+    let (ciphertext, tag) = sealed.split_last_chunk::<TAG>().ok_or(OpenError::Malformed)?;
+    let start = out.len();
+    out.extend_from_slice(ciphertext);
+    let (_, body) = out.split_at_mut(start);
+    let opened = cipher.decrypt_inout_detached(&Nonce::from(nonce), &[], body.into(), &Tag::from(*tag));
+    if opened.is_err() {
+        out.truncate(start);
+        return Err(OpenError::Tampered);
+    }
+    Ok(())
 }

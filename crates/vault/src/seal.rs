@@ -14,6 +14,8 @@ use crate::error::{OpenError, SealError};
 /// tag (16).
 const VERSION: u8 = 1;
 const HEADER: usize = 5;
+/// By how much a value grows when it is sealed.
+pub(crate) const OVERHEAD: usize = HEADER + cipher::NONCE + cipher::TAG;
 
 /// What seals the values of one business. Holds the expanded key, so that sealing a message does not expand it
 /// again; it is wiped when dropped, and printed never.

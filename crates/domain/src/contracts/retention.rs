@@ -17,7 +17,7 @@ pub struct Kept {
     /// By when they were heard: a report that comes late, of a message that is old, is kept as long as any other.
     /// News that found no place is kept as long.
     pub events: Timestamp,
-    /// Rows of messages and their timelines. What is not final stays.
+    /// Rows of messages and their timelines, and of media. What is not final stays.
     pub messages: Timestamp,
     /// Sealed contents of messages. They stay as long as the message may be sent, or sent again by hand.
     pub bodies: Timestamp,

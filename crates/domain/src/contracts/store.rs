@@ -15,6 +15,8 @@ use crate::contracts::api_keys::ApiKeys;
 use crate::contracts::contacts::Contacts;
 use crate::contracts::dead_letters::DeadLetters;
 use crate::contracts::deliveries::{Deliveries, DeliveryWrite};
+use crate::contracts::leases::Leases;
+use crate::contracts::media_rows::MediaRows;
 use crate::contracts::portfolios::Portfolios;
 use crate::contracts::queue::Queue;
 use crate::contracts::retention::Retention;
@@ -29,7 +31,7 @@ use crate::ids::{
 use crate::message::{Order, Priority, TimelineEntry};
 use crate::onboarding::{Digest32, OnboardingSession};
 use crate::outbox::{OnAmbiguous, OutboxState, StateCode};
-use crate::partition::{Epoch, Incarnation, Partition};
+use crate::partition::{Epoch, Partition};
 use crate::secret::{Sealed, WrappedDataKey};
 
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +78,7 @@ pub trait Store:
     + DeadLetters
     + Portfolios
     + Deliveries
+    + MediaRows
     + Queue
     + Retention
     + Stats
@@ -477,24 +480,4 @@ pub trait OnboardingSessions {
     async fn session_by_state(&self, hash: &Digest32) -> Result<Option<OnboardingSession>>;
     /// Writes every member where the stored version is still `session.version`, and raises it; false when it is not.
     async fn update_session(&self, session: &OnboardingSession) -> Result<bool>;
-}
-
-// ---- Leases ---------------------------------------------------------------------------------------------------
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
-    pub incarnation: Incarnation,
-    pub name: String,
-    pub address: String,
-}
-
-#[async_trait]
-pub trait Leases {
-    /// Enters this incarnation as living.
-    async fn join(&self, node: &Node, now: Timestamp) -> Result<()>;
-    /// Takes every partition that another incarnation holds, or nobody, each under a new epoch. Answers all that are held.
-    async fn take_all(&self, me: Incarnation) -> Result<Vec<(Partition, Epoch)>>;
-    /// Says that this incarnation lives; false when it was declared dead or its partitions were taken.
-    async fn renew(&self, me: Incarnation, now: Timestamp) -> Result<bool>;
-    async fn leave(&self, me: Incarnation) -> Result<()>;
 }

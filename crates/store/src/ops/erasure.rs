@@ -85,6 +85,7 @@ impl Database {
             self.forget_idempotency(business).await?;
             self.delete_messages(business).await?;
             self.delete_events(business).await?;
+            self.delete_media(business).await?;
             for statement in IN_STEPS {
                 self.delete_in_steps(statement, business).await?;
             }
@@ -199,6 +200,27 @@ impl Database {
             delete_where(tx.connection(), "DELETE FROM failed_deliveries WHERE event_seq IN ", &positions)
                 .await?;
             delete_where(tx.connection(), "DELETE FROM events WHERE id IN ", &ids).await?;
+            tx.commit().await?;
+        }
+    }
+
+    /// The ids stay, of nobody, until what is kept under them is deleted: this cannot reach it.
+    async fn delete_media(&self, business: i64) -> Result<()> {
+        loop {
+            let mut tx = Tx::begin(&self.write).await?;
+            let ids: Vec<(Uuid,)> = sqlx::query_as("SELECT id FROM media WHERE business = $1 LIMIT $2")
+                .bind(business)
+                .bind(STEP)
+                .fetch_all(tx.connection())
+                .await
+                .map_err(failed)?;
+            if ids.is_empty() {
+                return tx.commit().await;
+            }
+            let ids: Vec<Uuid> = ids.into_iter().map(|(id,)| id).collect();
+            let kept = "INSERT INTO erased_media (id) SELECT id FROM media WHERE state <> 'gone' AND id IN ";
+            delete_where(tx.connection(), kept, &ids).await?;
+            delete_where(tx.connection(), "DELETE FROM media WHERE id IN ", &ids).await?;
             tx.commit().await?;
         }
     }

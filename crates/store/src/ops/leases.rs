@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::clock::Timestamp;
-use domain::contracts::store::{Leases, Node, Result};
+use domain::contracts::leases::{Leases, Node};
+use domain::contracts::store::Result;
 use domain::partition::{Epoch, Incarnation, Partition};
 
 use super::{Database, Tx};

@@ -42,7 +42,8 @@ impl Retention for Database {
         let bodies = self.delete_old_bodies(kept.bodies, &mut passed.bodies).await?;
         let messages = self.delete_old_messages(kept.messages, &mut passed.messages).await?;
         let lines = self.delete_old_lines(kept.messages, &mut passed.lines).await?;
-        let has_more = events || deliveries || quarantined || bodies || messages || lines;
+        let media = self.delete_gone_media(kept.messages).await?;
+        let has_more = events || deliveries || quarantined || bodies || messages || lines || media;
         if !has_more {
             self.finish_erasures().await?;
         }
@@ -126,6 +127,20 @@ impl Database {
         .map_err(failed)?;
         let old: Vec<Uuid> = old.into_iter().map(|(id,)| id).collect();
         self.delete("DELETE FROM failed_deliveries WHERE id IN ", &old, "").await?;
+        Ok(old.len() == usize::from(STEP))
+    }
+
+    /// Whose content was deleted before; what is not gone yet stays until it is.
+    async fn delete_gone_media(&self, kept: Timestamp) -> Result<bool> {
+        let old: Vec<(Uuid,)> =
+            sqlx::query_as("SELECT id FROM media WHERE state = 'gone' AND id < $1 ORDER BY id LIMIT $2")
+                .bind(first_id(kept))
+                .bind(i64::from(STEP))
+                .fetch_all(&self.read)
+                .await
+                .map_err(failed)?;
+        let old: Vec<Uuid> = old.into_iter().map(|(id,)| id).collect();
+        self.delete("DELETE FROM media WHERE id IN ", &old, "").await?;
         Ok(old.len() == usize::from(STEP))
     }
 

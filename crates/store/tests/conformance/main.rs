@@ -11,6 +11,7 @@ mod erasure;
 mod events;
 mod idempotency;
 mod leases;
+mod media;
 mod messages;
 mod onboarding;
 mod portfolios;

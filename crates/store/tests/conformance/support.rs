@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::business::{Business, NewBusiness};
 use domain::clock::Timestamp;
+use domain::contracts::leases::Node;
 use domain::contracts::store::{
-    Accepted, Batch, Committed, IdempotencyRecord, LaneKey, NewMessage, Node, Store, Transition,
+    Accepted, Batch, Committed, IdempotencyRecord, LaneKey, NewMessage, Store, Transition,
 };
 use domain::event::{EventType, NewEvent};
 use domain::ids::{AccountKey, ConnectionId, EventId, MessageId};

@@ -20,6 +20,7 @@ claims! {
     a_new_template_is_known_from_its_first_news_and_filled_by_anything_until_it_is_listed
     a_template_that_is_listed_twice_stands_once
     accounts_are_due_when_they_were_not_listed_lately_each_through_one_number_that_sends
+    the_accounts_that_have_a_template_are_found_by_its_id
     templates_go_with_the_last_business_of_their_account
 }
 
@@ -29,7 +30,7 @@ fn waba(id: &str) -> Waba {
 
 fn template(name: &str, language: &str) -> Template {
     Template {
-        id: None,
+        id: Some(format!("id of {name} in {language}")),
         name: name.to_owned(),
         language: language.to_owned(),
         status: TemplateStatus::new(TemplateStatus::APPROVED),
@@ -81,6 +82,16 @@ async fn accounts_do_not_see_each_others_templates(store: Shared) {
     assert!(store.change_template(&waba("2"), &news("a", paused()), at(6)).await.unwrap());
     assert_eq!(known(&store, "1").await.templates(), [template("a", "sw")]);
     assert_eq!(known(&store, "2").await.templates().len(), 2);
+}
+
+async fn the_accounts_that_have_a_template_are_found_by_its_id(store: Shared) {
+    let one = template("a", "sw");
+    let id = one.id.clone().unwrap();
+    assert_eq!(store.accounts_with_template(&id).await.unwrap(), []);
+    store.save_templates(&waba("1"), &[one], at(0)).await.unwrap();
+    assert_eq!(store.accounts_with_template(&id).await.unwrap(), [waba("1")]);
+    store.save_templates(&waba("1"), &[template("b", "sw")], at(1)).await.unwrap();
+    assert_eq!(store.accounts_with_template(&id).await.unwrap(), []);
 }
 
 async fn news_about_a_template_is_newer_than_a_list_that_was_asked_for_before(store: Shared) {

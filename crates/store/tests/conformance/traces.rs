@@ -16,6 +16,7 @@ use domain::contracts::store::{
 };
 use domain::endpoint::Endpoint;
 use domain::event::NewEvent;
+use domain::media::MediaRow;
 use domain::message::{MessageStatus, TimelineEntry};
 use domain::outbox::OutboxState;
 use domain::secret::{Sealed, WrappedDataKey};
@@ -25,12 +26,13 @@ use sqlx::{ConnectOptions, PgConnection};
 
 use crate::connections::connection;
 use crate::endpoints::endpoint;
+use crate::media::media;
 use crate::support::{Fixture, PostgresDatabase, at, opened, record, unique_uuid};
 
 const LEAVES: &str = "leaving";
 const STAYS: &str = "staying";
 /// What is planted of each business, behind its name.
-const KINDS: [&str; 20] = [
+const KINDS: [&str; 22] = [
     "Reference",
     "Name",
     "DataKey",
@@ -51,6 +53,8 @@ const KINDS: [&str; 20] = [
     "Event",
     "Asha",
     "Answer",
+    "MediaName",
+    "MediaId",
 ];
 
 fn sealed(word: &str) -> Sealed {
@@ -103,6 +107,14 @@ impl Planted {
             ..endpoint(fixture)
         };
         store.insert_endpoint(&listener).await.unwrap();
+        let document = MediaRow {
+            business: business.key,
+            connection: connection.id,
+            provider_id: Some(word("MediaId")),
+            file_name: Some(sealed(&word("MediaName"))),
+            ..media(fixture)
+        };
+        store.insert_media(&document).await.unwrap();
         let ending = IdempotencyRecord::ending(business.key);
         let answer = format!(r#"{{"sealed":"{}"{ending}"#, word("Answer"));
         store.remember(&record(fixture.account, key, &answer)).await.unwrap();
