@@ -67,6 +67,7 @@ codes! {
     RetryTooSoon = "retry_too_soon", CONFLICT, true, "It is too soon to send this again";
     MayBeDuplicate = "may_be_duplicate", CONFLICT, false, "It may have been sent, so that this may be a second time";
     AlreadyReplayed = "already_replayed", CONFLICT, false, "Another message was sent in its place";
+    ProviderRefused = "provider_refused", CONFLICT, false, "The provider does not do this";
     BodyGone = "body_gone", GONE, false, "What the message said is not kept any more";
     SessionExpired = "session_expired", GONE, false, "The session is over";
     TooLarge = "too_large", PAYLOAD_TOO_LARGE, false, "The body is too large";

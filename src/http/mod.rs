@@ -13,6 +13,8 @@ pub mod limits;
 mod observe;
 pub mod onboarding;
 mod openapi;
+pub mod passing;
+mod read_mark;
 pub mod state;
 pub mod tls;
 mod webhooks;

@@ -12,8 +12,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::api::{
-    businesses, connections, deliveries, endpoints, events, messages, onboarding_sessions, opt_outs, stats,
-    templates, windows,
+    businesses, connections, deliveries, endpoints, events, messages, onboarding_sessions, opt_outs,
+    read_marks, stats, templates, windows,
 };
 use super::error::Code;
 
@@ -46,6 +46,7 @@ use super::error::Code;
         connections::list,
         connections::read,
         windows::read,
+        read_marks::create,
         connections::change,
         connections::resume,
         connections::disconnect,

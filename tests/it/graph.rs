@@ -133,9 +133,38 @@ async fn a_customers_message_is_marked_as_read_and_one_of_ours_cannot_be() {
     assert_eq!(sent[0]["body"], mark);
 
     let ours = api.post(&path, &text("255754000111", "Karibu")).await.expect(200);
-    let ours = json!({ "status": "read", "message_id": ours["messages"][0]["id"] });
-    let refused = error(api.post(&path, &ours).await, 400);
+    let ours = ours["messages"][0]["id"].clone();
+    let refused = error(api.post(&path, &json!({ "status": "read", "message_id": ours })).await, 400);
     assert_eq!(refused["error_data"]["rules"], json!({ "message_id": ["invalid"] }));
+
+    // The same at the other door.
+    let native = format!("/v1/connections/{}/read-marks", demo.ready.connection_id);
+    api.post(&native, &json!({ "message_id": wamid, "typing": true })).await.expect(204);
+    let marks = demo.sandbox().everything_sent().await;
+    assert_eq!(marks.iter().filter(|post| post["body"] == mark).count(), 2);
+    let refused = api.post(&native, &json!({ "message_id": ours })).await.expect(422);
+    assert_eq!(refused["rules"], json!({ "message_id": ["invalid"] }));
+}
+
+#[actix_rt::test]
+async fn a_type_that_is_not_known_here_goes_to_meta_where_the_caller_wants_that() {
+    let demo = Demo::start().await;
+    let (api, path) = (demo.api(), messages(&demo));
+    let new = json!({ "to": "255754000111", "type": "hologram", "hologram": { "size": 3 } });
+    let refused = error(api.post(&path, &new).await, 400);
+    assert!(refused["error_data"]["rules"]["type"][0].is_string(), "{refused}");
+    api.post(&format!("{path}?allow_unknown=true"), &new).await.expect(200);
+    let native = json!({ "connection_id": demo.ready.connection_id, "message": new });
+    api.post("/v1/messages", &native).await.expect(422);
+    let mut allowed = native.clone();
+    allowed["allow_unknown"] = true.into();
+    api.post("/v1/messages", &allowed).await.expect(202);
+    eventually("both are posted", Duration::from_secs(20), || async {
+        let sent = demo.sandbox().everything_sent().await;
+        let whole = sent.iter().filter(|post| post["body"]["hologram"] == new["hologram"]).count();
+        if whole == 2 { Ok(()) } else { Err(format!("{sent:?}")) }
+    })
+    .await;
 }
 
 #[actix_rt::test]

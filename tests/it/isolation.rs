@@ -64,6 +64,11 @@ async fn every_route_answers_404_for_what_another_business_owns() {
         (Method::PUT, format!("/v1/businesses/{business}/opt-outs/0712345678"), Some(json!({}))),
         (Method::DELETE, format!("/v1/businesses/{business}/opt-outs/0712345678"), None),
         (Method::GET, format!("/v1/connections/{connection}/windows/0712345678"), None),
+        (
+            Method::POST,
+            format!("/v1/connections/{connection}/read-marks"),
+            Some(json!({ "message_id": "wamid.x" })),
+        ),
         (Method::GET, format!("/v1/stats?business_id={business}"), None),
         (Method::GET, format!("/v1/stats?connection_id={connection}"), None),
         (Method::POST, "/v1/onboarding-sessions".into(), Some(session)),

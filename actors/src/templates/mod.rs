@@ -156,7 +156,7 @@ impl Templates {
         match (word("/template/name"), word("/template/language/code"), status) {
             (Some(name), Some(code), Some(status)) => {
                 let change = TemplateChange::Status(TemplateStatus::new(status));
-                let news = TemplateNews { name: name.to_owned(), language: language(code), change };
+                let news = TemplateNews { id: None, name: name.to_owned(), language: language(code), change };
                 self.hear(connection, &news, self.clock.now()).await;
                 self.hint(connection);
             }

@@ -106,6 +106,8 @@ pub fn language(code: &str) -> String {
 /// What one piece of news changes about a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateNews {
+    /// The platform's, where it was told.
+    pub id: Option<String>,
     pub name: String,
     /// As [`language`] writes it.
     pub language: String,

@@ -10,6 +10,7 @@ mod onboarding_checks;
 pub mod onboarding_sessions;
 pub mod opt_outs;
 mod page;
+pub mod read_marks;
 mod sending;
 pub mod stats;
 pub mod templates;
@@ -70,6 +71,7 @@ fn routes() -> Scope {
         .service(resource("/connections/{id}/templates").route(get().to(templates::list)))
         .service(resource("/connections/{id}/templates/{name}").route(get().to(templates::read)))
         .service(resource("/connections/{id}/windows/{phone}").route(get().to(windows::read)))
+        .service(resource("/connections/{id}/read-marks").route(post().to(read_marks::create)))
         .service(resource("/connections/{id}/resume").route(post().to(connections::resume)))
         .service(resource("/connections/{id}/disconnect").route(post().to(connections::disconnect)))
         .service(resource("/connections/{id}/reconnect").route(post().to(connections::reconnect)))

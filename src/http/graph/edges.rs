@@ -11,10 +11,11 @@ use serde_json::{Map, Value};
 
 use super::node::{Account, Node, node};
 use super::number::unknown;
-use super::passing::{answered, not_passed};
+use super::passing::answered;
 use crate::http::auth::{Caller, May, scope};
 use crate::http::error::Problem;
 use crate::http::json::{Json, JsonOrNothing, Query};
+use crate::http::passing::not_passed;
 use crate::http::state::AppState;
 
 const GET: &[Method] = &[Method::GET];

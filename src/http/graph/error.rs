@@ -71,6 +71,7 @@ const fn told(code: Code) -> (i64, StatusCode) {
         | Code::StateConflict
         | Code::RetryTooSoon
         | Code::MayBeDuplicate
+        | Code::ProviderRefused
         | Code::AlreadyReplayed
         | Code::BodyGone
         | Code::SessionExpired
@@ -148,6 +149,19 @@ mod tests {
         for code in Code::ALL {
             let (number, status) = told(*code);
             assert!(number > 0 && (status.is_client_error() || status.is_server_error()), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_number_is_explained_in_the_guide() {
+        let guide = include_str!("../../../docs/CLOUD_API.md");
+        let table = guide.split_once("## Errors of the gateway").unwrap().1;
+        let table = table.split_once("\n## ").unwrap().0;
+        for code in Code::ALL {
+            let (number, _) = told(*code);
+            let named =
+                table.split(|letter: char| !letter.is_ascii_digit()).any(|word| word == number.to_string());
+            assert!(named, "{number}, for {code}");
         }
     }
 

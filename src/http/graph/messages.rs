@@ -19,13 +19,15 @@ use providers::cloud_api::{self, Options, Prepared};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::error;
 use super::number::number;
-use super::{error, read_mark};
+use super::passing::answered;
 use crate::http::api::messages::{not_accepted, not_routed};
 use crate::http::auth::{Caller, May, scope};
 use crate::http::error::Problem;
 use crate::http::idempotency::{Key, replay};
 use crate::http::json::{Json, Query};
+use crate::http::read_mark;
 use crate::http::state::AppState;
 
 /// Longer than Meta takes to answer, and shorter than clients wait.
@@ -43,7 +45,8 @@ pub(super) async fn send(
 ) -> Result<HttpResponse, Problem> {
     let connection = number(&state, &caller, &path.1).await?;
     if body.value.contains_key("status") {
-        return read_mark::mark(&state, &path.0, &connection, body.value).await;
+        let marked = read_mark::mark(&state, &connection, body.value).await?;
+        return Ok(answered(&state, &path.0, &marked));
     }
     let wishes = Wishes::read(query)?;
     let hashes = key.0.map(|key| (key, Sha256::digest(&body.bytes).into()));

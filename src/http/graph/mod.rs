@@ -9,7 +9,6 @@ mod messages;
 mod node;
 mod number;
 mod passing;
-mod read_mark;
 mod version;
 
 use actix_web::middleware::from_fn;

@@ -55,7 +55,7 @@ impl Stage {
 
     /// The platform says so in a webhook.
     async fn changes(&self, name: &str, change: TemplateChange) {
-        let news = TemplateNews { name: name.to_owned(), language: "sw".to_owned(), change };
+        let news = TemplateNews { id: None, name: name.to_owned(), language: "sw".to_owned(), change };
         let field = "message_template_status_update".to_owned();
         let key = uuid::Uuid::new_v4().to_string();
         let template = Some(Box::new(news));

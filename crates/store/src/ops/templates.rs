@@ -185,10 +185,12 @@ impl Database {
         at: Timestamp,
     ) -> Result<bool> {
         let moved = sqlx::query(
-            "INSERT INTO templates (provider, waba_id, name, language, status, quality, shape, synced_at, changed_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)
+            "INSERT INTO templates
+             (provider, waba_id, name, language, status, quality, shape, synced_at, changed_at, template_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)
              ON CONFLICT (provider, waba_id, name, language)
-             DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at
+             DO UPDATE SET status = excluded.status, changed_at = excluded.changed_at,
+                 template_id = COALESCE(excluded.template_id, templates.template_id)
              WHERE templates.changed_at IS NULL OR templates.changed_at <= excluded.changed_at",
         )
         .bind(waba.provider.as_str())
@@ -199,6 +201,7 @@ impl Database {
         .bind(Quality::default().as_str())
         .bind(json(&Shape::default()))
         .bind(at.as_micros())
+        .bind(news.id.as_deref())
         .execute(&self.write)
         .await
         .map_err(failed)?;

@@ -45,7 +45,7 @@ async fn known(store: &Shared, id: &str) -> TemplateList {
 }
 
 fn news(name: &str, change: TemplateChange) -> TemplateNews {
-    TemplateNews { name: name.to_owned(), language: "sw".to_owned(), change }
+    TemplateNews { id: Some("7".to_owned()), name: name.to_owned(), language: "sw".to_owned(), change }
 }
 
 fn paused() -> TemplateChange {
@@ -134,6 +134,7 @@ async fn a_new_template_is_known_from_its_first_news_and_filled_by_anything_unti
     assert!(store.change_template(&waba("1"), &news("new", approved), at(5)).await.unwrap());
     let new = known(&store, "1").await.named("new")[0].clone();
     assert_eq!((new.status.sends(), new.category, new.shape), (true, None, Shape::default()));
+    assert_eq!(new.id.as_deref(), Some("7"), "it can be edited before it is listed");
     store.save_templates(&waba("1"), &[template("new", "sw")], at(9)).await.unwrap();
     assert_eq!(known(&store, "1").await.templates(), [template("new", "sw")]);
     assert!(store.change_template(&waba("1"), &news("gone", paused()), at(10)).await.unwrap());

@@ -62,6 +62,9 @@ pub struct NewMessage {
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
     on_ambiguous: Option<WhenAmbiguous>,
+    /// Pass a message of a type that is not known here on to the provider, unchecked.
+    #[serde(default)]
+    allow_unknown: bool,
     /// Not available yet.
     #[serde(default)]
     fallback: bool,
@@ -167,7 +170,8 @@ async fn accept(
 ) -> Result<HttpResponse, Problem> {
     check(&new, state.clock.now())?;
     let route = route(state, caller, &new).await?;
-    let prepared = cloud_api::prepare(new.message, route.business.country, Options::default());
+    let options = Options { allow_unknown: new.allow_unknown };
+    let prepared = cloud_api::prepare(new.message, route.business.country, options);
     let prepared = prepared.map_err(|errors| {
         Problem::fields(errors.into_iter().map(|error| error.under("message")).collect())
     })?;

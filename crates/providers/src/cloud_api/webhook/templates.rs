@@ -4,6 +4,8 @@ use domain::news::Quality;
 use domain::template::{Category, TemplateChange, TemplateNews, TemplateStatus, language};
 use serde_json::Value;
 
+use super::id_text;
+
 /// `None` for news that is not about one template, or changes nothing yet.
 pub(super) fn of(field: &str, value: &Value) -> Option<Box<TemplateNews>> {
     let is_about_templates = field.starts_with("message_template") || field == "template_category_update";
@@ -26,6 +28,7 @@ pub(super) fn of(field: &str, value: &Value) -> Option<Box<TemplateNews>> {
         }
     };
     Some(Box::new(TemplateNews {
+        id: value.get("message_template_id").and_then(id_text),
         name: word("message_template_name")?.to_owned(),
         language: language(word("message_template_language")?),
         change,
@@ -54,6 +57,7 @@ mod tests {
         value["message_template_id"] = 5.into();
         let news = of(field, &value)?;
         assert_eq!((news.name.as_str(), news.language.as_str()), ("order", "en_US"));
+        assert_eq!(news.id.as_deref(), Some("5"), "a number here, a text in lists");
         Some(news.change)
     }
 

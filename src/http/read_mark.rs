@@ -1,23 +1,22 @@
 //! Read marks and typing indicators: passed on at once, and kept nowhere. Source: Cloud API, mark messages as read.
 
-use actix_web::HttpResponse;
-use domain::contracts::pass_through::{PassedCall, Verb};
+use domain::contracts::pass_through::{PassedAnswer, PassedCall, Verb};
 use domain::ids::MessageId;
 use domain::{Connection, FieldError};
 use serde_json::{Map, Value};
 
-use super::passing::{answered, not_passed};
-use crate::http::error::Problem;
-use crate::http::state::AppState;
+use super::error::Problem;
+use super::passing::not_passed;
+use super::state::AppState;
 
 const LONGEST_ID: usize = 512;
 
-pub(super) async fn mark(
+/// `mark`: `{"status":"read","message_id","typing_indicator"?}`.
+pub async fn mark(
     state: &AppState,
-    version: &str,
     connection: &Connection,
     mut mark: Map<String, Value>,
-) -> Result<HttpResponse, Problem> {
+) -> Result<PassedAnswer, Problem> {
     check(&mark)?;
     mark.insert("messaging_product".to_owned(), "whatsapp".into());
     let call = PassedCall {
@@ -27,8 +26,7 @@ pub(super) async fn mark(
         json: Some(Value::Object(mark).to_string()),
         waba_id: None,
     };
-    let answer = state.gateway.pass_through(connection, call).await.map_err(not_passed)?;
-    Ok(answered(state, version, &answer))
+    state.gateway.pass_through(connection, call).await.map_err(not_passed)
 }
 
 fn check(mark: &Map<String, Value>) -> Result<(), Problem> {
