@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use domain::clock::Clock;
 use domain::contracts::api_keys::ApiKey;
 use domain::ids::{ApiKeyId, BusinessRef, Ids};
@@ -42,8 +42,18 @@ pub struct New {
     /// For which businesses it may act; all when absent. May be given again
     #[arg(long = "business")]
     businesses: Vec<BusinessRef>,
+    /// When sends at the Graph door are answered, unless a call says otherwise: when they are durable, or when the
+    /// provider has answered
+    #[arg(long, value_enum, default_value_t = Wait::Accepted)]
+    wait: Wait,
     #[command(flatten)]
     files: Files,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Wait {
+    Accepted,
+    Sent,
 }
 
 fn scope(word: &str) -> Result<String, String> {
@@ -84,6 +94,7 @@ impl New {
             label: self.label,
             scopes,
             businesses: self.businesses,
+            waits: self.wait == Wait::Sent,
             created_at: now,
             revoked_at: None,
         };
@@ -98,10 +109,11 @@ async fn list(files: &Files) -> anyhow::Result<()> {
     for key in store.api_keys().await? {
         let businesses: Vec<_> = key.businesses.iter().map(BusinessRef::as_str).collect();
         let businesses = if businesses.is_empty() { "all".to_owned() } else { businesses.join(",") };
+        let waits = if key.waits { " wait=sent" } else { "" };
         let revoked = key.revoked_at.map(|at| format!(" revoked={at}")).unwrap_or_default();
         writeln!(
             text,
-            "{} label={:?} scopes={} businesses={businesses} created={}{revoked}",
+            "{} label={:?} scopes={} businesses={businesses}{waits} created={}{revoked}",
             key.id,
             key.label,
             key.scopes.join(","),

@@ -210,6 +210,7 @@ async fn api_key(state: &AppState, data: &Path) -> anyhow::Result<Zeroizing<Stri
             label: NAME.to_owned(),
             scopes: vec![ALL_SCOPES.to_owned()],
             businesses: Vec::new(),
+            waits: false,
             created_at: now,
             revoked_at: None,
         };

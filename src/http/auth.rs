@@ -118,6 +118,11 @@ impl Caller {
         !self.0.businesses.is_empty()
     }
 
+    /// Whether sends at the Graph door are answered when the provider has answered.
+    pub fn waits(&self) -> bool {
+        self.0.waits
+    }
+
     fn may(&self, scope: &str) -> bool {
         self.0.scopes.iter().any(|had| had == scope || had == ALL_SCOPES)
     }
@@ -206,6 +211,7 @@ mod tests {
             label: "test".to_owned(),
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             businesses: businesses.iter().map(|business| business.parse().unwrap()).collect(),
+            waits: false,
             created_at: Timestamp::from_seconds(0),
             revoked_at: None,
         }))

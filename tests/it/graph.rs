@@ -64,8 +64,14 @@ async fn whoever_waits_is_answered_when_meta_was_and_hears_its_own_words() {
     let message = api.get(&format!("/v1/messages/{id}")).await.expect(200);
     assert!(["sent", "delivered", "read"].contains(&message["status"].as_str().unwrap()), "{message}");
 
-    let rule = json!({ "match": { "path": "messages" }, "times": 1, "do": { "error": { "code": 131_026 } } });
+    // Or as the key has it.
+    let printed = demo.command(&["api-key", "new", "--account", "demo", "--wait", "sent"]).await;
+    let key = printed.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed");
+    let waiting = api.with_key(key);
+    let rule = json!({ "match": { "path": "messages" }, "times": 2, "do": { "error": { "code": 131_026 } } });
     demo.sandbox().put("/control/faults", &json!({ "rules": [rule] })).await;
+    let refused = error(waiting.post(&messages(&demo), &text("255712345679", "Habari")).await, 400);
+    assert_eq!(refused["code"], 131_026);
     let refused = error(api.post(&waits, &text("255712345679", "Habari")).await, 400);
     assert_eq!((refused["code"].as_i64(), refused["type"].as_str()), (Some(131_026), Some("OAuthException")));
     assert!(refused["error_data"]["details"].as_str().is_some_and(|text| !text.is_empty()), "{refused}");

@@ -17,6 +17,7 @@ async fn insert(store: &dyn Store, number: u8) -> Result<(), StoreError> {
         label: "x".repeat(20_000),
         scopes: vec!["*".to_owned()],
         businesses: Vec::new(),
+        waits: false,
         created_at: now,
         revoked_at: None,
     };

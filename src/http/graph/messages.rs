@@ -48,7 +48,7 @@ pub(super) async fn send(
         let marked = read_mark::mark(&state, &connection, body.value).await?;
         return Ok(answered(&state, &path.0, &marked));
     }
-    let wishes = Wishes::read(query)?;
+    let wishes = Wishes::read(query, caller.waits())?;
     let hashes = key.0.map(|key| (key, Sha256::digest(&body.bytes).into()));
     let kept = match accept(&state, &caller, &connection, &wishes, body.value, hashes).await {
         Ok(kept) => kept,
@@ -74,9 +74,10 @@ struct Wishes {
 
 impl Wishes {
     /// Whatever else stands in the query is Graph's, and means nothing here.
-    fn read(mut query: Query) -> Result<Self, Problem> {
+    fn read(mut query: Query, waits: bool) -> Result<Self, Problem> {
         let waits = match query.take("wait").as_deref() {
-            None | Some("accepted") => false,
+            None => waits,
+            Some("accepted") => false,
             Some("sent") => true,
             Some(_) => return Err(Problem::field("wait", "invalid", "wait must be accepted or sent")),
         };

@@ -16,6 +16,8 @@ pub struct ApiKey {
     pub scopes: Vec<String>,
     /// May act only for these; for all of the account when empty.
     pub businesses: Vec<BusinessRef>,
+    /// Sends at the Graph door are answered when the provider has answered, unless a call says otherwise.
+    pub waits: bool,
     pub created_at: Timestamp,
     pub revoked_at: Option<Timestamp>,
 }

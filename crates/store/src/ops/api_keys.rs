@@ -15,7 +15,7 @@ use crate::error::failed;
 
 macro_rules! select_api_keys {
     () => {
-        "SELECT id, account, label, scopes, businesses, created_at, revoked_at FROM api_keys"
+        "SELECT id, account, label, scopes, businesses, waits, created_at, revoked_at FROM api_keys"
     };
 }
 
@@ -26,6 +26,7 @@ struct ApiKeyRow {
     label: String,
     scopes: String,
     businesses: String,
+    waits: i64,
     created_at: i64,
     revoked_at: Option<i64>,
 }
@@ -38,6 +39,7 @@ impl ApiKeyRow {
             label: self.label,
             scopes: from_json(&self.scopes, "scopes of an API key")?,
             businesses: from_json(&self.businesses, "businesses of an API key")?,
+            waits: self.waits != 0,
             created_at: Timestamp::from_micros(self.created_at),
             revoked_at: time(self.revoked_at),
         })
@@ -63,8 +65,8 @@ impl ApiKeys for Database {
 
     async fn insert_api_key(&self, key: &ApiKey, hash: &Digest32) -> Result<()> {
         sqlx::query(
-            "INSERT INTO api_keys (id, account, hash, label, scopes, businesses, created_at, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            "INSERT INTO api_keys (id, account, hash, label, scopes, businesses, waits, created_at, revoked_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(key.id.uuid())
         .bind(key.account.0)
@@ -72,6 +74,7 @@ impl ApiKeys for Database {
         .bind(&key.label)
         .bind(json(&key.scopes))
         .bind(json(&key.businesses))
+        .bind(i64::from(key.waits))
         .bind(key.created_at.as_micros())
         .bind(micros(key.revoked_at))
         .execute(&self.write)

@@ -30,6 +30,7 @@ async fn key(store: &Shared) -> ApiKey {
         label: "Safarichat".to_owned(),
         scopes: vec!["messages:write".to_owned()],
         businesses: vec!["duka-1".parse().unwrap()],
+        waits: true,
         created_at: at(0),
         revoked_at: None,
     }
