@@ -22,6 +22,7 @@ mod onboarding;
 mod people;
 mod portfolio;
 mod replays;
+mod scenarios;
 mod settings;
 mod stats;
 mod statuses;
