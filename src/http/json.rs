@@ -201,6 +201,10 @@ impl Query {
         })
     }
 
+    pub fn peek(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     /// What was not taken.
     pub fn rest(self) -> Vec<(String, String)> {
         self.0

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::demo::Demo;
 use crate::support::eventually;
+use crate::support::owner::Owner;
 
 async fn waba(demo: &Demo) -> String {
     let connection =
@@ -125,4 +126,42 @@ async fn templates_are_made_listed_in_pages_used_and_deleted() {
     assert_eq!(deleted.expect(200), json!({ "success": true }));
     let left = api.get(&format!("{templates}?name=karibu")).await.expect(200);
     assert_eq!(left["data"], json!([]));
+}
+
+#[actix_rt::test]
+async fn who_shares_an_account_sees_its_own_number_and_changes_nothing_for_the_others() {
+    let demo = Demo::start().await;
+    let (api, waba) = (demo.api(), waba(&demo).await);
+    api.post("/v1/businesses", &json!({ "id": "jirani", "name": "Jirani", "country": "TZ" }))
+        .await
+        .expect(201);
+    Owner::invited(&demo, "jirani").await.connects_with(&json!({ "waba_id": waba })).await;
+    let number = eventually("the neighbour is connected", Duration::from_secs(30), || async {
+        let listed = api.get("/v1/connections?business_id=jirani").await.expect(200);
+        let number = listed["data"][0]["phone_number_id"].as_str().map(str::to_owned);
+        number.ok_or_else(|| listed.to_string())
+    })
+    .await;
+    let printed = demo.command(&["api-key", "new", "--account", "demo", "--business", "jirani"]).await;
+    let key = printed.split_whitespace().find(|word| word.starts_with("gw_")).expect("the key is printed");
+    let neighbour = api.with_key(key);
+
+    let numbers = neighbour.get(&format!("/v25.0/{waba}/phone_numbers")).await.expect(200);
+    let ids: Vec<_> =
+        numbers["data"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [number.as_str()]);
+    neighbour.get(&format!("/v25.0/{waba}/message_templates")).await.expect(200);
+    let body = json!([{ "type": "BODY", "text": "Habari" }]);
+    let template = json!({ "name": "yangu", "language": "sw", "category": "UTILITY", "components": body });
+    for (method, path, body) in [
+        (Method::POST, format!("/v25.0/{waba}/message_templates"), Some(&template)),
+        (Method::DELETE, format!("/v25.0/{waba}/message_templates?name=hello_world"), None),
+        (Method::GET, format!("/v25.0/{waba}?fields=phone_numbers"), None),
+    ] {
+        let refused = neighbour.call(method.clone(), &path, body).await.expect(403);
+        assert_eq!(refused["error"]["code"], 10, "{method} {path}");
+    }
+    let nested = api.get(&format!("/v25.0/{waba}?fields=phone_numbers%7Bid%7D")).await.expect(400);
+    assert_eq!(nested["error"]["error_data"]["rules"], json!({ "fields": ["unsupported"] }));
+    api.post(&format!("/v25.0/{waba}/message_templates"), &template).await.expect(200);
 }

@@ -166,6 +166,7 @@ impl Asked {
 }
 
 async fn passed(state: &AppState, caller: &Caller, asked: Asked) -> Result<HttpResponse, Problem> {
+    stays_here(&asked.query)?;
     match node(state, caller, &asked.id).await? {
         Node::Number(number) => {
             asked.is_in(OF_NUMBERS)?;
@@ -183,15 +184,28 @@ async fn passed(state: &AppState, caller: &Caller, asked: Asked) -> Result<HttpR
         }
         Node::Account(account) => {
             asked.is_in(OF_ACCOUNTS)?;
+            // Some of its fields tell of all its numbers.
+            if asked.edge.is_empty() && asked.query.peek("fields").is_some() {
+                account.is_the_callers_alone()?;
+            }
             of_account(state, &account, asked).await
         }
     }
 }
 
+/// Graph follows a field with braces behind it into other objects, of which nobody knows here whose they are.
+fn stays_here(query: &Query) -> Result<(), Problem> {
+    if query.peek("fields").is_some_and(|fields| fields.contains('{')) {
+        let message = "fields must be names only: what stands in braces is not passed on";
+        return Err(Problem::field("fields", "unsupported", message));
+    }
+    Ok(())
+}
+
 async fn of_account(state: &AppState, account: &Account, asked: Asked) -> Result<HttpResponse, Problem> {
     let changes = asked.verb != Verb::Get;
     if changes {
-        account.may_be_changed()?;
+        account.is_the_callers_alone()?;
     }
     let connection = account.connection();
     let (version, lists_numbers) = (asked.version.clone(), asked.edge == "phone_numbers");

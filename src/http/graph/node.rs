@@ -36,8 +36,8 @@ impl Account {
         self.seen.iter().any(|connection| connection.graph_id.as_deref() == Some(phone_number_id))
     }
 
-    /// Whoever changes what all numbers of the account share must be allowed to act for all of them.
-    pub(super) fn may_be_changed(&self) -> Result<(), Problem> {
+    /// Whoever changes what all numbers of the account share, or looks at all of them, must be allowed to act for all.
+    pub(super) fn is_the_callers_alone(&self) -> Result<(), Problem> {
         if !self.is_shared {
             return Ok(());
         }

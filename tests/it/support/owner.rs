@@ -82,9 +82,16 @@ impl Owner {
 
     /// The whole way, once.
     pub(crate) async fn connects(&mut self) -> Answer {
+        self.connects_with(&json!({})).await
+    }
+
+    /// With what was chosen in the window, which the window tells.
+    pub(crate) async fn connects_with(&mut self, wish: &Value) -> Answer {
         let state = self.begins().await;
-        let (code, _) = self.allows(&json!({})).await;
-        self.returns(&json!({ "state": state, "code": code })).await
+        let (code, message) = self.allows(wish).await;
+        let (waba, number) = (&message["data"]["waba_id"], &message["data"]["phone_number_id"]);
+        self.returns(&json!({ "state": state, "code": code, "waba_id": waba, "phone_number_id": number }))
+            .await
     }
 }
 
