@@ -123,6 +123,11 @@ fn field_of(path: &str, text: &str) -> (String, &'static str, String) {
         let message = format!("{field} is missing");
         return (field, "required", message);
     }
+    if let Some(name) = quoted_behind(text, "duplicate field ") {
+        let field = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+        let message = format!("{field} is there twice");
+        return (field, "duplicate", message);
+    }
     if let Some(name) = quoted_behind(text, "unknown field ") {
         let known = parent == name || parent.ends_with(&format!(".{name}"));
         let field = if known || parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
@@ -280,6 +285,8 @@ mod tests {
             (r#"{"lines":[]}"#, "id", "required"),
             (r#"{"id":"a","lines":[],"colour":1}"#, "colour", "unknown_field"),
             (r#"{"id":"a","lines":[{"count":1,"size":2}]}"#, "lines[0].size", "unknown_field"),
+            (r#"{"id":"a","id":"b","lines":[]}"#, "id", "duplicate"),
+            (r#"{"id":"a","lines":[{"count":1,"count":2}]}"#, "lines[0].count", "duplicate"),
             (r#"["a",[]]"#, "body", "wrong_type"),
             (r#"{"id":"a","lines":["x"]}"#, "lines[0]", "wrong_type"),
         ] {
