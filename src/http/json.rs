@@ -98,11 +98,22 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        problem_of(&path, error.inner())
+        let (path, error) = (error.path().to_string(), error.inner());
+        let broken = error.classify() != Category::Data;
+        if broken && serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok() {
+            return not_taken(&path);
+        }
+        problem_of(&path, error)
     })?;
     reader.end().map_err(|error| problem_of("", &error))?;
     Ok(value)
+}
+
+/// A value that serde_json calls broken JSON and that is none of it: an object where a word is expected, a number that
+/// no machine holds.
+fn not_taken(path: &str) -> Problem {
+    let field = if path.is_empty() || path == "." { "body" } else { path };
+    Problem::field(field, "invalid", format!("{field} has a value that is not taken here"))
 }
 
 fn problem_of(path: &str, error: &serde_json::Error) -> Problem {
@@ -122,6 +133,11 @@ fn field_of(path: &str, text: &str) -> (String, &'static str, String) {
         let field = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
         let message = format!("{field} is missing");
         return (field, "required", message);
+    }
+    if let Some(name) = quoted_behind(text, "duplicate field ") {
+        let field = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+        let message = format!("{field} is there twice");
+        return (field, "duplicate", message);
     }
     if let Some(name) = quoted_behind(text, "unknown field ") {
         let known = parent == name || parent.ends_with(&format!(".{name}"));
@@ -253,6 +269,13 @@ mod tests {
     #[expect(dead_code, reason = "only what goes wrong is looked at")]
     struct Line {
         count: u32,
+        colour: Option<Colour>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Colour {
+        Red,
     }
 
     fn problem(text: &str) -> serde_json::Value {
@@ -281,9 +304,15 @@ mod tests {
             (r#"{"id":"a","lines":[{"count":"many"}]}"#, "lines[0].count", "wrong_type"),
             (r#"{"id":"a","lines":[{"count":-1}]}"#, "lines[0].count", "invalid"),
             (r#"{"id":"a","lines":[{}]}"#, "lines[0].count", "required"),
+            (r#"{"id":"a","lines":[{"count":1,"colour":"blue"}]}"#, "lines[0].colour", "invalid"),
+            (r#"{"id":"a","lines":[{"count":1,"colour":{}}]}"#, "lines[0].colour", "invalid"),
+            (r#"{"id":"a","lines":[{"count":1,"colour":[]}]}"#, "lines[0].colour", "invalid"),
+            (r#"{"id":"a","lines":[{"count":1e999}]}"#, "lines[0].count", "invalid"),
             (r#"{"lines":[]}"#, "id", "required"),
             (r#"{"id":"a","lines":[],"colour":1}"#, "colour", "unknown_field"),
             (r#"{"id":"a","lines":[{"count":1,"size":2}]}"#, "lines[0].size", "unknown_field"),
+            (r#"{"id":"a","id":"b","lines":[]}"#, "id", "duplicate"),
+            (r#"{"id":"a","lines":[{"count":1,"count":2}]}"#, "lines[0].count", "duplicate"),
             (r#"["a",[]]"#, "body", "wrong_type"),
             (r#"{"id":"a","lines":["x"]}"#, "lines[0]", "wrong_type"),
         ] {

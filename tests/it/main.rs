@@ -1,6 +1,7 @@
 //! The gateway as its users meet it: real processes, real databases, HTTP.
 
 mod actors;
+mod bad_bytes;
 mod bad_input;
 mod bad_people;
 mod browser;
@@ -17,6 +18,7 @@ mod journey;
 mod keys;
 mod kill;
 mod leak;
+mod message_types;
 mod numbers;
 mod onboarding;
 mod people;

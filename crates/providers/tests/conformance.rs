@@ -1,5 +1,6 @@
 //! What every provider has to do, claimed once and tried on each of them against the sandbox.
 
+mod fuzz;
 mod support;
 
 use domain::DeliveryStatus;

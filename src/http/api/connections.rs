@@ -81,7 +81,6 @@ pub async fn read(
     request_body = ConnectionChange,
     responses(
         (status = 200, body = ConnectionDetail),
-        (status = "4XX", description = "Not changed", body = crate::http::error::ProblemBody),
     ),
 )]
 pub async fn change(

@@ -126,11 +126,9 @@ impl<'a> AcceptedView<'a> {
     post,
     path = "/v1/messages",
     tag = "messages",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body have the same answer for at least 72 hours")),
     request_body = NewMessage,
     responses(
         (status = 202, description = "Durable", body = AcceptedView),
-        (status = "4XX", description = "Not accepted", body = crate::http::error::ProblemBody),
         (status = 503, description = "Come back after `retry_after` seconds", body = crate::http::error::ProblemBody),
     ),
 )]

@@ -105,6 +105,9 @@ fn common(checker: &mut Checker, message: &Map<String, Value>) {
     if let Some(object) = checker.optional_object(at, "context") {
         checker.text(At { object, path: &Path::Root.key("context") }, "message_id", 512);
     }
+    checker.optional_text(at, "recipient_identity_key_hash", LONGEST_OPAQUE);
+    checker.optional_text(at, "messaging_account_id", LONGEST_OPAQUE);
+    checker.optional_bool(at, "message_activity_sharing");
     match message.get("biz_opaque_callback_data") {
         None | Some(Value::Null) => {}
         Some(Value::String(opaque)) if longer_than(opaque, LONGEST_OPAQUE).is_none() => {}

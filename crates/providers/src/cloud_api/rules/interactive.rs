@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::interactive_action as action;
-use super::{At, Checker, Path, interactive_carousel, plain, rule};
+use super::{At, Checker, interactive_carousel, plain, rule};
 
 const HEADER: usize = 60;
 const BODY: usize = 1_024;
@@ -188,19 +188,12 @@ fn header(checker: &mut Checker, at: At<'_, '_>, allowed: Header) {
 
 /// A header whose `type` is one of `kinds`, with the member of that name.
 pub(super) fn header_of(checker: &mut Checker, at: At<'_, '_>, kinds: &[&str]) {
-    let path: &Path<'_> = &at.path.key("type");
-    match at.member("type").map(Value::as_str) {
-        Some(Some("text")) if kinds.contains(&"text") => {
+    checker.word(at, "type", kinds);
+    match at.member("type").and_then(Value::as_str) {
+        Some("text") if kinds.contains(&"text") => {
             checker.text(at, "text", HEADER);
         }
-        Some(Some(kind)) if kinds.contains(&kind) => plain::media(checker, at, kind),
-        Some(Some(_)) => {
-            let message = format!("{path} must be one of: {}", kinds.join(", "));
-            checker.wrong(path, rule::UNKNOWN_VALUE, message);
-        }
-        Some(None) | None => {
-            let message = format!("{path} is missing: it must be one of {}", kinds.join(", "));
-            checker.wrong(path, rule::REQUIRED, message);
-        }
+        Some(kind) if kinds.contains(&kind) => plain::media(checker, at, kind),
+        _ => {}
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn button(checker: &mut Checker, action: At<'_, '_>) {
         let path = list_path.index(index);
         let Some(object) = checker.element(button, &path) else { continue };
         let at = At { object, path: &path };
-        checker.optional_word(at, "type", &["reply"]);
+        checker.word(at, "type", &["reply"]);
         let Some(object) = checker.object(at, "reply") else { continue };
         let reply = At { object, path: &path.key("reply") };
         let id = checker.text(reply, "id", BUTTON_ID);
@@ -132,7 +132,8 @@ pub(super) fn flow(checker: &mut Checker, action: At<'_, '_>) {
     }
     checker.optional_text(at, "flow_id", plain::ID);
     checker.optional_text(at, "flow_name", plain::ID);
-    checker.text(at, "flow_cta", FLOW_BUTTON);
+    checker.text(at, "flow_message_version", plain::ID);
+    flow_button(checker, at);
     checker.optional_text(at, "flow_token", OPAQUE);
     checker.optional_word(at, "mode", &["published", "draft"]);
     checker.optional_word(at, "flow_action", &["navigate", "data_exchange"]);
@@ -146,6 +147,18 @@ pub(super) fn flow(checker: &mut Checker, action: At<'_, '_>) {
         let path = payload.path.key("data");
         checker.wrong(&path, rule::TOO_FEW, format!("{path} is empty: leave it out or put something in"));
     }
+}
+
+fn flow_button(checker: &mut Checker, at: At<'_, '_>) {
+    if checker.text(at, "flow_cta", FLOW_BUTTON).is_some_and(|text| text.chars().any(is_emoji)) {
+        let path = at.path.key("flow_cta");
+        checker.wrong(&path, rule::NOT_ALLOWED, format!("{path} may have no emoji"));
+    }
+}
+
+/// The blocks of Unicode in which every character is a picture, and the mark that makes a picture of another one.
+const fn is_emoji(character: char) -> bool {
+    matches!(character, '\u{1f000}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{fe0f}')
 }
 
 pub(super) fn product(checker: &mut Checker, action: At<'_, '_>) {

@@ -218,6 +218,15 @@ impl Checker {
         }
     }
 
+    /// A number behind `name`, which is `what`. Absent is an error.
+    pub(crate) fn number(&mut self, at: At<'_, '_>, name: &str, what: &str) {
+        match at.member(name) {
+            None => self.required(&at.path.key(name), what),
+            Some(Value::Number(_)) => {}
+            Some(other) => self.wrong_type(&at.path.key(name), what, other),
+        }
+    }
+
     /// A web address behind `name`, with http or https.
     pub(crate) fn url(&mut self, at: At<'_, '_>, name: &str) {
         let Some(text) = self.text(at, name, LONGEST_URL) else { return };
@@ -237,6 +246,14 @@ impl Checker {
             let path = at.path.key(name);
             self.wrong(&path, rule::NOT_ALLOWED, format!("{path} is not allowed: {why}"));
         }
+    }
+
+    /// One of a closed set of words behind `name`. Absent is an error.
+    pub(crate) fn word(&mut self, at: At<'_, '_>, name: &str, words: &[&str]) {
+        if at.member(name).is_none() {
+            self.required(&at.path.key(name), &format!("one of {}", words.join(", ")));
+        }
+        self.optional_word(at, name, words);
     }
 
     /// One of a closed set of words behind `name`. Absent is no error.

@@ -8,7 +8,7 @@ pub(super) const CAPTION: usize = 1_024;
 const TEXT_BODY: usize = 4_096;
 /// Ids are opaque; these bounds only keep nonsense out.
 pub(super) const ID: usize = 256;
-const FILE_NAME: usize = 255;
+const FILE_NAME: usize = 240;
 const PLACE: usize = 1_000;
 
 pub(super) fn text(checker: &mut Checker, message: At<'_, '_>) {
@@ -126,7 +126,7 @@ pub(super) fn pin(checker: &mut Checker, message: At<'_, '_>) {
     }
     let Some(object) = checker.object(message, "pin") else { return };
     let at = At { object, path: &message.path.key("pin") };
-    checker.optional_word(at, "type", &["pin", "unpin"]);
+    checker.word(at, "type", &["pin", "unpin"]);
     checker.text(at, "message_id", ID);
     if let Some(days) = at.member("expiration_days")
         && !days.as_u64().is_some_and(|days| (1..=30).contains(&days))

@@ -1,7 +1,5 @@
 //! Templates: the name, the language and what fills the places. Whether they fit the template is Meta's to say.
 
-use serde_json::Value;
-
 use super::{At, Checker, Path, plain, rule, template_button};
 
 const NAME: usize = 512;
@@ -101,11 +99,7 @@ fn body_parameter(checker: &mut Checker, at: At<'_, '_>, kind: &str) {
             let currency = At { object, path: &at.path.key("currency") };
             checker.text(currency, "fallback_value", HEADER_TEXT);
             checker.text(currency, "code", 3);
-            if !currency.member("amount_1000").is_some_and(Value::is_number) {
-                let path = currency.path.key("amount_1000");
-                let message = format!("{path} must be the amount times 1000, as a whole number");
-                checker.wrong(&path, rule::REQUIRED, message);
-            }
+            checker.number(currency, "amount_1000", "the amount times 1000, as a whole number");
         }
         "date_time" => {
             if let Some(object) = checker.object(at, "date_time") {
@@ -136,8 +130,5 @@ fn limited_time_offer(checker: &mut Checker, at: At<'_, '_>, kind: &str) {
     }
     let Some(object) = checker.object(at, "limited_time_offer") else { return };
     let offer = At { object, path: &at.path.key("limited_time_offer") };
-    if !offer.member("expiration_time_ms").is_some_and(Value::is_number) {
-        let path = offer.path.key("expiration_time_ms");
-        checker.wrong(&path, rule::REQUIRED, format!("{path} must be a time in milliseconds since 1970"));
-    }
+    checker.number(offer, "expiration_time_ms", "a time in milliseconds since 1970");
 }

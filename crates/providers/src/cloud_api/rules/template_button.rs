@@ -9,6 +9,7 @@ use super::{At, Checker, plain, rule};
 const COUPON: usize = 15;
 const URL_SUFFIX: usize = 2_000;
 const PAYLOAD: usize = 256;
+const PLACE: &str = "the place of the button, from 0";
 const LAST_BUTTON: u64 = 9;
 
 pub(super) fn button(checker: &mut Checker, at: At<'_, '_>) {
@@ -50,9 +51,10 @@ pub(super) fn button(checker: &mut Checker, at: At<'_, '_>) {
 fn index(checker: &mut Checker, at: At<'_, '_>) {
     let path = at.path.key("index");
     let index = match at.member("index") {
-        None => return checker.required(&path, "the place of the button, from 0"),
+        None => return checker.required(&path, PLACE),
         Some(Value::String(text)) => text.parse().ok(),
-        Some(value) => value.as_u64(),
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(other) => return checker.wrong_type(&path, PLACE, other),
     };
     if index.is_none_or(|index| index > LAST_BUTTON) {
         let message = format!("{path} must be the place of the button, from 0 to {LAST_BUTTON}");

@@ -27,6 +27,9 @@ fn buttons_are_one_to_three_short_and_different() {
     refuses(with(buttons(2), title, json!("x".repeat(21))), path, "too_long");
     refuses(with(buttons(2), title, json!("Button 0")), path, "duplicate");
     refuses(with(buttons(2), title, json!(7)), path, "wrong_type");
+    let kind = "/interactive/action/buttons/1/type";
+    refuses(with(buttons(2), kind, Value::Null), "interactive.action.buttons[1].type", "required");
+    refuses(with(buttons(2), kind, json!("url")), "interactive.action.buttons[1].type", "unknown_value");
     let id = "/interactive/action/buttons/1/reply/id";
     refuses(
         with(buttons(2), id, json!("x".repeat(257))),
@@ -62,6 +65,7 @@ fn what_stands_around_the_action_keeps_its_limits() {
     refuses(with_part("header", json!({"type": "image"})), "interactive.header.image", "required");
     refuses(with_part("header", json!({"type": "sticker"})), "interactive.header.type", "unknown_value");
     refuses(with_part("header", json!({"text": "x"})), "interactive.header.type", "required");
+    refuses(with_part("header", json!({"type": 7})), "interactive.header.type", "wrong_type");
 }
 
 #[test]
@@ -135,6 +139,16 @@ fn a_flow_is_named_in_one_way() {
         )
     };
     accepts(flow(json!({"flow_message_version": "3", "flow_id": "1", "flow_cta": "Open", "mode": "draft"})));
+    refuses(
+        flow(json!({"flow_id": "1", "flow_cta": "Open"})),
+        "interactive.action.parameters.flow_message_version",
+        "required",
+    );
+    for pictures in ["Open 📝", "❤", "1\u{fe0f}\u{20e3}"] {
+        let message = flow(json!({"flow_message_version": "3", "flow_id": "1", "flow_cta": pictures}));
+        refuses(message, "interactive.action.parameters.flow_cta", "not_allowed");
+    }
+    accepts(flow(json!({"flow_message_version": "3", "flow_id": "1", "flow_cta": "Öffnen → №1 #"})));
     refuses(flow(json!({"flow_cta": "Open"})), "interactive.action.parameters", "one_of");
     refuses(
         flow(json!({"flow_id": "1", "flow_name": "a", "flow_cta": "Open"})),
@@ -202,6 +216,11 @@ fn cards_are_two_to_ten_and_alike() {
     let mut long = card("image");
     long["body"] = text(&"x".repeat(161));
     refuses(cards(vec![card("image"), long]), "interactive.action.cards[1].body.text", "too_long");
+    let with_lines = |body: &str| {
+        with(cards(vec![card("image"), card("image")]), "/interactive/action/cards/1/body", text(body))
+    };
+    accepts(with_lines("a\nb\nc"));
+    refuses(with_lines("a\nb\nc\n"), "interactive.action.cards[1].body.text", "white_space");
     let product = |catalog: &str| json!({"type": "product", "action": {"catalog_id": catalog, "product_retailer_id": "1"}});
     accepts(cards(vec![product("1"), product("1")]));
     refuses(
@@ -209,6 +228,12 @@ fn cards_are_two_to_ten_and_alike() {
         "interactive.action.cards[1].action.catalog_id",
         "not_allowed",
     );
+    refuses(
+        cards(vec![product("1"), card("image")]),
+        "interactive.action.cards[1].header.type",
+        "not_allowed",
+    );
+    refuses(cards(vec![card("image"), product("1")]), "interactive.action.cards[1].type", "not_allowed");
 }
 
 #[test]

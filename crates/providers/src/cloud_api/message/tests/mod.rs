@@ -171,6 +171,9 @@ fn members_common_to_all_types_are_checked() {
     accepts(with("biz_opaque_callback_data", json!("x".repeat(512))));
     refuses(with("biz_opaque_callback_data", json!("x".repeat(513))), "biz_opaque_callback_data", "too_long");
     refuses(with("biz_opaque_callback_data", json!(1)), "biz_opaque_callback_data", "wrong_type");
+    refuses(with("recipient_identity_key_hash", json!(1)), "recipient_identity_key_hash", "wrong_type");
+    refuses(with("messaging_account_id", json!(1)), "messaging_account_id", "wrong_type");
+    refuses(with("message_activity_sharing", json!("no")), "message_activity_sharing", "wrong_type");
     refuses(with("messaging_product", json!("telegram")), "messaging_product", "unknown_value");
 }
 

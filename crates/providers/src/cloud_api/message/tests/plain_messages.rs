@@ -116,3 +116,11 @@ fn a_message_is_pinned_in_a_group_for_up_to_30_days() {
         "not_allowed",
     );
 }
+
+#[test]
+fn a_pin_says_whether_it_is_put_or_taken() {
+    let pin = |kind: Value| json!({"to": "Y2FwaV9ncm91cDo", "recipient_type": "group", "type": "pin", "pin": {"type": kind, "message_id": "wamid.A"}});
+    accepts(pin(json!("unpin")));
+    refuses(pin(Value::Null), "pin.type", "required");
+    refuses(pin(json!("glue")), "pin.type", "unknown_value");
+}

@@ -107,3 +107,20 @@ fn parameters_are_checked_by_their_type() {
         "required",
     );
 }
+
+#[test]
+fn a_number_that_is_no_number_is_told_from_one_that_is_missing() {
+    let amount = |amount: Value| {
+        let currency = json!({"fallback_value": "$1", "code": "USD", "amount_1000": amount});
+        template(json!([{"type": "body", "parameters": [{"type": "currency", "currency": currency}]}]))
+    };
+    let path = "template.components[0].parameters[0].currency.amount_1000";
+    accepts(amount(json!(1_000)));
+    refuses(amount(Value::Null), path, "required");
+    refuses(amount(json!("1000")), path, "wrong_type");
+    let button = |index: Value| {
+        template(json!([{"type": "button", "sub_type": "url", "index": index, "parameters": []}]))
+    };
+    refuses(button(Value::Null), "template.components[0].index", "required");
+    refuses(button(json!(true)), "template.components[0].index", "wrong_type");
+}

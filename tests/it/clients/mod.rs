@@ -1,5 +1,7 @@
-//! Published Cloud API clients as their registries have them, against the Graph door and Meta's format of events.
-//! `scripts/test` installs them.
+//! Published Cloud API clients as their registries have them, against the Graph door and Meta's format of events, and a
+//! published reader of OpenAPI against `/v1`. `scripts/test` installs them.
+
+mod openapi;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
