@@ -111,7 +111,7 @@ async fn accept(
     let options = Options { allow_unknown: wishes.allow_unknown };
     let prepared = cloud_api::prepare(message, route.business.country, options).map_err(Problem::fields)?;
     let Prepared { recipient, kind, json, opaque, .. } = prepared;
-    let answer = answer_to(input.unwrap_or_default(), &recipient);
+    let answer = answer_to(&input.unwrap_or_default(), &recipient);
     let submission = Submission {
         priority: wishes.priority,
         idempotency: hashes.map(|(key_hash, body_hash)| IdempotencyKey {
@@ -168,7 +168,7 @@ fn route_of(connection: &Connection) -> String {
 }
 
 /// Graph's answer to a message: who it goes to, and under which id its statuses will come.
-fn answer_to(input: String, recipient: &Recipient) -> AnswerText {
+fn answer_to(input: &str, recipient: &Recipient) -> AnswerText {
     let mut contact = json!({ "input": input });
     let mut group = None;
     match recipient {
@@ -222,7 +222,7 @@ mod tests {
             to: recipient.to_owned(),
             replay_of: None,
         };
-        serde_json::from_str(&answer_to(input.to_owned(), &recipient.parse().unwrap())(&message)).unwrap()
+        serde_json::from_str(&answer_to(input, &recipient.parse().unwrap())(&message)).unwrap()
     }
 
     #[test]
