@@ -46,7 +46,7 @@ fn strange_messages() -> Vec<String> {
         with_member(&format!(r#""many":[{}1]"#, "1,".repeat(400_000))),
         with_member(&format!(
             r#""many":{{{}"last":1}}"#,
-            (0..50_000).map(|n| format!(r#""m{n}":1,"#)).collect::<String>()
+            (0..50_000).map(|n| format!(r#""m{n}":1,"#)).collect::<Vec<_>>().concat()
         )),
         with_member(r#""type":"image""#),
         with_member(r#""to":"+255712345679","to":7"#),

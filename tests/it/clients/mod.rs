@@ -11,6 +11,7 @@ use tokio::process::Command;
 use crate::support::demo::Demo;
 
 /// Where the libraries are; nothing where they were not asked for.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests should know")]
 fn installed() -> Option<PathBuf> {
     let folder = std::env::var_os("GATEWAY_TEST_CLIENTS").map(PathBuf::from);
     let required = std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_some();

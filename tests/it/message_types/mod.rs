@@ -128,7 +128,7 @@ async fn what_is_right_reaches_the_platform_as_it_was_written_whichever_door_it_
         }
     }
     expect_none(&complaints);
-    let sent = eventually("everything is sent", Duration::from_secs(60), || async {
+    let sent = eventually("everything is sent", Duration::from_mins(1), || async {
         let sent = demo.sandbox().everything_sent().await;
         if sent.len() >= written.len() {
             Ok(sent)

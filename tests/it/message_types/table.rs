@@ -1,5 +1,7 @@
 //! A type of message as the tests see it: two that are right, and what one change makes of the full one.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 /// An id of Meta's, which is passed on as it is.
@@ -109,7 +111,7 @@ fn field_of(at: &str) -> String {
     let mut field = String::new();
     for part in at.split('/').skip(1) {
         if part.bytes().all(|byte| byte.is_ascii_digit()) {
-            field.push_str(&format!("[{part}]"));
+            let _ = write!(field, "[{part}]");
         } else {
             field.push_str(if field.is_empty() { "" } else { "." });
             field.push_str(part);

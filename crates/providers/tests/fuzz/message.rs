@@ -10,12 +10,12 @@ use super::Claim;
 pub(super) fn claim(body: &[u8]) -> Claim {
     let Ok(message) = serde_json::from_slice::<Map<String, Value>>(body) else { return Ok(false) };
     for allow_unknown in [false, true] {
-        one(message.clone(), Options { allow_unknown })?;
+        one(&message, Options { allow_unknown })?;
     }
     Ok(true)
 }
 
-fn one(message: Map<String, Value>, options: Options) -> Result<(), TestCaseError> {
+fn one(message: &Map<String, Value>, options: Options) -> Result<(), TestCaseError> {
     let prepared = match prepare(message.clone(), Country::TANZANIA, options) {
         Ok(prepared) => prepared,
         Err(errors) => {

@@ -114,21 +114,21 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
 impl Step {
     pub(super) fn apply(&self, bytes: &mut Vec<u8>, corpus: &[Vec<u8>]) {
         match self {
-            Self::Insert { at, piece } => insert(bytes, at, piece.as_bytes()),
+            Self::Insert { at, piece } => insert(bytes, *at, piece.as_bytes()),
             Self::Splice { at, other, from, length } => {
                 let other = other.get(corpus);
                 let start = from.index(other.len() + 1);
-                insert(bytes, at, &other[start..other.len().min(start + length)]);
+                insert(bytes, *at, &other[start..other.len().min(start + length)]);
             }
             Self::Twice { which } => {
-                if let Some((from, to)) = part(bytes, which) {
+                if let Some((from, to)) = part(bytes, *which) {
                     let mut again = bytes[from..to].to_vec();
                     again.push(b',');
                     bytes.splice(from..from, again);
                 }
             }
             Self::Without { which } => {
-                if let Some((from, to)) = part(bytes, which) {
+                if let Some((from, to)) = part(bytes, *which) {
                     let comma = bytes.get(to) == Some(&b',');
                     bytes.drain(from..to + usize::from(comma));
                 }
@@ -151,13 +151,13 @@ impl Step {
     }
 }
 
-fn insert(bytes: &mut Vec<u8>, at: &Index, piece: &[u8]) {
+fn insert(bytes: &mut Vec<u8>, at: Index, piece: &[u8]) {
     let at = at.index(bytes.len() + 1);
     bytes.splice(at..at, piece.iter().copied());
 }
 
 /// One of the members and elements: what stands between brackets and commas.
-fn part(bytes: &[u8], which: &Index) -> Option<(usize, usize)> {
+fn part(bytes: &[u8], which: Index) -> Option<(usize, usize)> {
     let opens = |at: &usize| matches!(bytes[*at], b'{' | b'[' | b',');
     let starts: Vec<usize> = (0..bytes.len()).filter(opens).map(|at| at + 1).collect();
     let from = *starts.get(which.index(starts.len().max(1)))?;

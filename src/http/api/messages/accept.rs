@@ -126,7 +126,9 @@ impl<'a> AcceptedView<'a> {
     post,
     path = "/v1/messages",
     tag = "messages",
-    request_body = NewMessage,
+    request_body(content = NewMessage, example = json!({
+        "business_id": "demo", "message": {"to": "+255712345678", "type": "text", "text": {"body": "Habari"}},
+    })),
     responses(
         (status = 202, description = "Durable", body = AcceptedView),
         (status = 503, description = "Come back after `retry_after` seconds", body = crate::http::error::ProblemBody),
