@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::clock::Clock as _;
+use gateway_actors::SystemClock;
 use serde_json::{Value, json};
 
 use crate::support::api::{Api, text_message};
@@ -150,7 +152,7 @@ fn envelope(changes: &[(&str, Value)]) -> Value {
 
 /// What a webhook tells of one customer's message at a number.
 fn message_at(number: &str, from: &str, id: &str) -> Value {
-    let at = jiff::Timestamp::now().as_second().to_string();
+    let at = SystemClock.now().as_seconds().to_string();
     json!({
         "messaging_product": "whatsapp",
         "metadata": { "display_phone_number": "15550783881", "phone_number_id": number },
@@ -262,7 +264,7 @@ async fn a17_whatever_arrives_twice_late_or_from_a_stranger_is_told_once_and_as_
     let post = demo.sandbox().everything_sent().await.remove(0);
     let mut late = message_at(&number, "255754000111", "");
     late.as_object_mut().unwrap().remove("messages");
-    let at = jiff::Timestamp::now().as_second().to_string();
+    let at = SystemClock.now().as_seconds().to_string();
     late["statuses"] = json!([{
         "id": post["id"], "status": "delivered", "timestamp": at, "recipient_id": "255754000111",
         "biz_opaque_callback_data": post["body"]["biz_opaque_callback_data"],

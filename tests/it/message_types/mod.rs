@@ -1,6 +1,8 @@
 //! Every type of message of Meta's reference, right and wrong in every way we know, through both doors: what is right
 //! reaches the platform as the caller wrote it, what is wrong is refused by the same rule of the same field.
 
+#![expect(clippy::needless_pass_by_value, reason = "pieces of messages are put together, as values")]
+
 mod commerce;
 mod interactive;
 mod plain;
