@@ -16,9 +16,8 @@ use domain::contracts::store::{
 use domain::endpoint::Endpoint;
 use domain::event::{EventType, NewEvent, update_id};
 use domain::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId};
-use domain::message::{MessageStatus, Priority};
-use domain::outbox::{OnAmbiguous, OutboxState};
-use domain::recipient::Recipient;
+use domain::message::MessageStatus;
+use domain::outbox::OutboxState;
 use domain::template::{Category, TemplateList};
 use serde::Serialize;
 
@@ -30,6 +29,7 @@ use crate::endpoints::{self, Endpoints, Refresh, Replay, ReplayError, Replayed, 
 use crate::hearing::Pulse;
 use crate::inbox::{self, IngestError, Ingested};
 use crate::keychain::{Keychain, column};
+use crate::media::{self, Fetching, Sweeping};
 use crate::ownership::{Leave, Ownership};
 use crate::quotes;
 use crate::router::{Locate, Route, RouteError, Router, Target};
@@ -83,6 +83,8 @@ pub struct Gateway {
     pub(crate) ownership: Addr<Ownership>,
     pub(crate) lost: tokio::sync::watch::Receiver<bool>,
     pub(crate) _listing: Arc<Listing>,
+    pub(crate) _fetching: Arc<Fetching>,
+    pub(crate) _sweeping: Arc<Sweeping>,
     pub(crate) _pulse: Arc<Pulse>,
 }
 
@@ -124,6 +126,7 @@ impl Gateway {
         let category = self.services.templates.admit(&route.connection, kind, json, recipient).await?;
         submission.marketing |= category == Some(Category::Marketing);
         quotes::check(&self.services, &route.connection, &submission.json).await?;
+        media::check(&self.services, &route.connection, &submission.json).await?;
         let contacts = &self.services.contacts;
         let asked = submission.asks(&route.connection);
         let admitted = contacts.admit(asked).await?;
@@ -144,7 +147,7 @@ impl Gateway {
             .keychain
             .seal(route.business.key, id.uuid(), column::MESSAGE_BODY, submission.json.as_bytes())
             .await?;
-        let on_ambiguous = policy(&submission, connection);
+        let on_ambiguous = submission.policy(connection);
         let message = NewMessage {
             id,
             partition: connection.partition,
@@ -491,13 +494,4 @@ impl Gateway {
         }
         let _ = tokio::time::timeout(A_MOMENT * 2, self.ownership.send(Leave)).await;
     }
-}
-
-/// One-time codes, and everything on an unofficial transport, never go a second time, whatever the caller wished. Nor
-/// do messages to a group: what is reported of them is reported member by member, which proves nothing yet.
-fn policy(submission: &Submission, connection: &Connection) -> OnAmbiguous {
-    let official = connection.transport() == domain::Transport::Official;
-    let group = matches!(submission.recipient, Recipient::Group(_));
-    let resendable = official && !group && submission.priority != Priority::Otp;
-    if resendable { submission.on_ambiguous.unwrap_or(OnAmbiguous::Resend) } else { OnAmbiguous::Fail }
 }

@@ -35,6 +35,7 @@ mod hints;
 mod holdings;
 mod inbox;
 mod keychain;
+mod media;
 pub mod metrics;
 mod outcomes;
 mod ownership;
@@ -61,6 +62,9 @@ pub use endpoints::{Config as DeliveriesConfig, Replay, ReplayError, Replayed, p
 pub use handle::{Gateway, MoveError, NotPassed, Overview};
 pub use inbox::{IngestError, Ingested};
 pub use keychain::{Keychain, SealError, column};
+pub use media::{
+    Config as MediaConfig, KeepError, LARGEST as LARGEST_MEDIA, NewMedia, Opened as OpenedMedia, ReadError,
+};
 pub use quotes::UnknownQuote;
 pub use router::policy::{Choice, Refusal};
 pub use router::{Route, RouteError, Target};

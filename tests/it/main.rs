@@ -17,6 +17,7 @@ mod journey;
 mod keys;
 mod kill;
 mod leak;
+mod media;
 mod numbers;
 mod onboarding;
 mod people;
