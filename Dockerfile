@@ -30,7 +30,7 @@ COPY --from=build /stage/usr /usr
 COPY --from=build /stage/etc /etc
 COPY --from=build --chown=10001:10001 /stage/data /data
 # Inside a container every address is its own network's; what is published is the operator's choice.
-ENV GATEWAY__SERVER__LISTEN=0.0.0.0:8080 GATEWAY__OPERATIONS__LISTEN=0.0.0.0:8081
+ENV GATEWAY__SERVER__LISTEN=0.0.0.0:8080 GATEWAY__OPERATIONS__LISTEN=0.0.0.0:8081 GATEWAY__MEDIA__FOLDER=/data/media
 USER 10001:10001
 VOLUME /data
 WORKDIR /data

@@ -16,7 +16,7 @@ use domain::contact::Hour;
 use domain::contracts::provider::Provider;
 use domain::contracts::store::Store;
 use domain::ids::Ids;
-use gateway_actors::{Gateway, Parts, SystemClock};
+use gateway_actors::{Gateway, MediaConfig, Parts, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use rustls::ServerConfig as RustlsConfig;
 use url::Url;
@@ -86,6 +86,8 @@ impl App {
             vault: Arc::new(Vault::new(ring)),
             providers: providers.clone(),
             deliver: Arc::new(deliver),
+            media: media::open(&settings.media, Arc::clone(&clock)).context("media")?,
+            media_config: MediaConfig { keep_days: settings.media.keep_days },
             clock: Arc::clone(&clock),
             node_name: "gateway".to_owned(),
             node_address: settings.server.listen.to_string(),

@@ -83,7 +83,8 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let data = &arguments.data_dir;
     // In its own folder, unless the environment names another database.
     let store = serde_json::to_string(&format!("sqlite://{}", data.join("gateway.db").display()))?;
-    let wishes = format!("{WISHES}\n[store]\nurl = {store}\n");
+    let media = serde_json::to_string(&data.join("media").display().to_string())?;
+    let wishes = format!("{WISHES}\n[store]\nurl = {store}\n\n[media]\nfolder = {media}\n");
     let mut settings = Settings::load_with(&wishes, &[], std::env::vars())?.settings;
     telemetry::start_logging(&settings.telemetry);
     let _lock = claim(data)?;

@@ -27,7 +27,8 @@ const LISTS: [&str; 5] = [
 ];
 const DATABASES: [&str; 3] = ["sqlite:", "postgres:", "postgresql:"];
 /// Below these nothing of a value is repeated, whatever is wrong with it.
-const SECRETS: [&str; 3] = ["store.url", "vault", "meta.apps"];
+const SECRETS: [&str; 5] =
+    ["store.url", "vault", "meta.apps", "media.access_key_id", "media.secret_access_key"];
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +41,7 @@ pub struct Settings {
     pub meta: providers::meta::Config,
     pub actors: gateway_actors::Config,
     pub endpoints: deliver::Config,
+    pub media: media::Config,
     pub retention: retention::Config,
     pub telemetry: telemetry::Config,
 }
@@ -171,6 +173,9 @@ impl Loaded {
         }
         if let Err(errors) = self.settings.retention.validate() {
             found.extend(errors.iter().map(|(key, message)| wrong(&format!("retention.{key}"), *message)));
+        }
+        if let Err(media::ConfigError { key, message }) = self.settings.media.check() {
+            found.push(wrong(&format!("media.{key}"), message));
         }
         if let Err(message) = telemetry::check(&self.settings.telemetry) {
             found.push(wrong("telemetry.log", message));

@@ -77,6 +77,15 @@ impl Submission {
         }
     }
 
+    /// One-time codes, and everything on an unofficial transport, never go a second time, whatever the caller wished.
+    /// Nor do messages to a group: what is reported of them is reported member by member, which proves nothing yet.
+    pub(crate) fn policy(&self, connection: &Connection) -> OnAmbiguous {
+        let official = connection.transport() == domain::Transport::Official;
+        let group = matches!(self.recipient, Recipient::Group(_));
+        let resendable = official && !group && self.priority != Priority::Otp;
+        if resendable { self.on_ambiguous.unwrap_or(OnAmbiguous::Resend) } else { OnAmbiguous::Fail }
+    }
+
     pub(crate) const fn when(&self) -> When {
         When { send_at: self.send_at, expires_at: self.expires_at, immediate: self.immediate }
     }

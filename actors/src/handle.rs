@@ -8,7 +8,6 @@ use actix::Addr;
 use domain::business::Business;
 use domain::clock::Timestamp;
 use domain::connection::{Connection, ConnectionStatus, ProviderName};
-use domain::contracts::pass_through::{PassThroughError, PassedAnswer, PassedCall};
 use domain::contracts::provider::{Subject, Update};
 use domain::contracts::store::{
     Accepted, Batch, IdempotencyRecord, NewMessage, Page, StoreError, StoredMessage,
@@ -16,20 +15,19 @@ use domain::contracts::store::{
 use domain::endpoint::Endpoint;
 use domain::event::{EventType, NewEvent, update_id};
 use domain::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId};
-use domain::message::{MessageStatus, Priority};
-use domain::outbox::{OnAmbiguous, OutboxState};
-use domain::recipient::Recipient;
+use domain::message::MessageStatus;
+use domain::outbox::OutboxState;
 use domain::template::{Category, TemplateList};
 use serde::Serialize;
 
 use crate::acceptance::{A_MOMENT, AcceptError, Acceptance, AcceptedMessage, Submission};
 use crate::breaker::BrokenApp;
-use crate::connection::credentials;
 use crate::connection::messages::{Cancel, Cancellation, Observation, Observe, Reload, Submit};
 use crate::endpoints::{self, Endpoints, Refresh, Replay, ReplayError, Replayed, RestAll, RetryNow};
 use crate::hearing::Pulse;
 use crate::inbox::{self, IngestError, Ingested};
 use crate::keychain::{Keychain, column};
+use crate::media::{self, Fetching, Sweeping};
 use crate::ownership::{Leave, Ownership};
 use crate::quotes;
 use crate::router::{Locate, Route, RouteError, Router, Target};
@@ -49,30 +47,6 @@ pub enum MoveError {
     Store(#[from] StoreError),
 }
 
-/// Why a call was not passed on, or not answered.
-#[derive(Debug, thiserror::Error)]
-pub enum NotPassed {
-    #[error("the provider has no such API")]
-    NotThere,
-    #[error("the connection has no token that could be used")]
-    NoToken,
-    #[error("there is no such connection")]
-    Missing,
-    #[error("the connection cannot be read now")]
-    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    #[error(transparent)]
-    Failed(#[from] PassThroughError),
-}
-
-impl From<credentials::LoadError> for NotPassed {
-    fn from(error: credentials::LoadError) -> Self {
-        match error {
-            credentials::LoadError::Missing => Self::Missing,
-            error => Self::Unreadable(Box::new(error)),
-        }
-    }
-}
-
 #[derive(Clone)]
 pub struct Gateway {
     pub(crate) services: Services,
@@ -83,6 +57,8 @@ pub struct Gateway {
     pub(crate) ownership: Addr<Ownership>,
     pub(crate) lost: tokio::sync::watch::Receiver<bool>,
     pub(crate) _listing: Arc<Listing>,
+    pub(crate) _fetching: Arc<Fetching>,
+    pub(crate) _sweeping: Arc<Sweeping>,
     pub(crate) _pulse: Arc<Pulse>,
 }
 
@@ -124,6 +100,7 @@ impl Gateway {
         let category = self.services.templates.admit(&route.connection, kind, json, recipient).await?;
         submission.marketing |= category == Some(Category::Marketing);
         quotes::check(&self.services, &route.connection, &submission.json).await?;
+        media::check(&self.services, &route.connection, &submission.json).await?;
         let contacts = &self.services.contacts;
         let asked = submission.asks(&route.connection);
         let admitted = contacts.admit(asked).await?;
@@ -144,7 +121,7 @@ impl Gateway {
             .keychain
             .seal(route.business.key, id.uuid(), column::MESSAGE_BODY, submission.json.as_bytes())
             .await?;
-        let on_ambiguous = policy(&submission, connection);
+        let on_ambiguous = submission.policy(connection);
         let message = NewMessage {
             id,
             partition: connection.partition,
@@ -267,20 +244,6 @@ impl Gateway {
     ) -> Result<Vec<Arc<Connection>>, Arc<StoreError>> {
         let found = self.services.directory.subject(&Subject::Waba(waba_id.to_owned())).await?;
         Ok(found.into_iter().filter(|connection| connection.account == account).collect())
-    }
-
-    /// Calls the provider's own API with the connection's token.
-    pub async fn pass_through(
-        &self,
-        connection: &Connection,
-        call: PassedCall,
-    ) -> Result<PassedAnswer, NotPassed> {
-        let Services { store, keychain, providers, .. } = &self.services;
-        let provider = providers.get(&connection.provider);
-        let pass = provider.and_then(|provider| provider.pass_through.clone()).ok_or(NotPassed::NotThere)?;
-        let opened = credentials::load(&**store, keychain, connection.id).await?;
-        let token = opened.token.ok_or(NotPassed::NoToken)?;
-        Ok(pass.call(&token, call).await?)
     }
 
     fn lifetime_after(&self, start: Timestamp) -> Timestamp {
@@ -491,13 +454,4 @@ impl Gateway {
         }
         let _ = tokio::time::timeout(A_MOMENT * 2, self.ownership.send(Leave)).await;
     }
-}
-
-/// One-time codes, and everything on an unofficial transport, never go a second time, whatever the caller wished. Nor
-/// do messages to a group: what is reported of them is reported member by member, which proves nothing yet.
-fn policy(submission: &Submission, connection: &Connection) -> OnAmbiguous {
-    let official = connection.transport() == domain::Transport::Official;
-    let group = matches!(submission.recipient, Recipient::Group(_));
-    let resendable = official && !group && submission.priority != Priority::Otp;
-    if resendable { submission.on_ambiguous.unwrap_or(OnAmbiguous::Resend) } else { OnAmbiguous::Fail }
 }

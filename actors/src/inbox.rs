@@ -14,6 +14,7 @@ use domain::ids::BusinessKey;
 use crate::contacts::{LearnError, Lessons};
 use crate::hints::Hints;
 use crate::keychain::{SealError, column};
+use crate::media;
 use crate::metrics;
 use crate::services::Services;
 use crate::stream::OpenedEvent;
@@ -68,6 +69,7 @@ pub(crate) async fn ingest(
     let mut lessons = Lessons::default();
     let mut templates = Gathered::default();
     let mut hints = Hints::default();
+    let mut shows_media = false;
     // The events of the batch as endpoints need them, in its order.
     let mut opened: Vec<OpenedEvent> = Vec::new();
     for update in updates {
@@ -82,6 +84,9 @@ pub(crate) async fn ingest(
         hints.gather_news(&owners, &update, batch.events.len());
         for owner in listeners(&owners) {
             lessons.hear(services, owner, &update).await?;
+            // Its row is the only thing that makes sure of it, so it stands before anything is acknowledged.
+            let expected = media::expected(services, owner, &update).await;
+            shows_media |= expected.map_err(|error| IngestError::Store(Arc::new(error)))?;
             let told = tell(&update, owner, &ours);
             hints.gather(owner, &update, told.message, batch.events.len(), now);
             let (event, plain) = seal(services, owner, told).await?;
@@ -93,6 +98,9 @@ pub(crate) async fn ingest(
     batch.events.append(&mut lessons.events);
     batch.contacts.clone_from(&lessons.changes);
     let committed = services.writer.write(batch).await?;
+    if shows_media {
+        services.media.has_news();
+    }
     let (told, untold) = committed.events.split_at(opened.len().min(committed.events.len()));
     if untold.iter().any(Option::is_some) {
         services.news.send_replace(());

@@ -162,6 +162,7 @@ pub mod column {
     pub const ENDPOINT_SECRET: &str = "endpoints.secret";
     pub const DELIVERY_ANSWER: &str = "delivery_attempts.answer";
     pub const ACCESS_TOKEN: &str = "official_whatsapp_credentials.access_token";
+    pub const MEDIA_LINK: &str = "media.link";
     pub const MEDIA_CONTENT: &str = "media.content";
     pub const MEDIA_FILE_NAME: &str = "media.file_name";
     pub const PIN: &str = "official_whatsapp_credentials.pin";

@@ -35,9 +35,11 @@ mod hints;
 mod holdings;
 mod inbox;
 mod keychain;
+mod media;
 pub mod metrics;
 mod outcomes;
 mod ownership;
+mod passing;
 mod permits;
 mod quotes;
 mod references;
@@ -58,9 +60,13 @@ pub use clock::SystemClock;
 pub use connection::Sight;
 pub use connection::messages::{Cancellation, Observation};
 pub use endpoints::{Config as DeliveriesConfig, Replay, ReplayError, Replayed, payload};
-pub use handle::{Gateway, MoveError, NotPassed, Overview};
+pub use handle::{Gateway, MoveError, Overview};
 pub use inbox::{IngestError, Ingested};
 pub use keychain::{Keychain, SealError, column};
+pub use media::{
+    Config as MediaConfig, KeepError, LARGEST as LARGEST_MEDIA, NewMedia, Opened as OpenedMedia, ReadError,
+};
+pub use passing::NotPassed;
 pub use quotes::UnknownQuote;
 pub use router::policy::{Choice, Refusal};
 pub use router::{Route, RouteError, Target};

@@ -27,6 +27,9 @@ pub enum UnknownQuote {
     /// The member names no message that was sent from this number.
     #[error("{field} names no message of this number")]
     Unknown { field: &'static str },
+    /// The member names no media that can be sent from this number.
+    #[error("{field} names no media of this number")]
+    NoMedia { field: &'static str },
     #[error("the message that is quoted cannot be looked up now")]
     Unreadable(#[source] Arc<StoreError>),
 }

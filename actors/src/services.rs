@@ -23,6 +23,7 @@ use crate::endpoints;
 use crate::hearing::Hearing;
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
+use crate::media::Shelf;
 use crate::outcomes::Outcomes;
 use crate::permits::Permits;
 use crate::references::References;
@@ -97,6 +98,7 @@ pub(crate) struct Services {
     pub(crate) breakers: Breakers,
     pub(crate) config: Arc<Config>,
     pub(crate) hearing: Hearing,
+    pub(crate) media: Shelf,
     /// The stream of events, as far as it is in memory.
     pub(crate) stream: Stream,
     /// What callers said about their newest messages.

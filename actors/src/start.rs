@@ -9,6 +9,7 @@ use domain::connection::ProviderName;
 use domain::contracts::coordination::Membership;
 use domain::contracts::deliver::Deliver;
 use domain::contracts::leases::Node;
+use domain::contracts::media::Media;
 use domain::contracts::provider::Provider;
 use domain::contracts::store::{Store, StoreError};
 use domain::ids::Ids;
@@ -24,6 +25,7 @@ use crate::handle::Gateway;
 use crate::hearing::{Hearing, Pulse};
 use crate::holdings::Holdings;
 use crate::keychain::Keychain;
+use crate::media::{self, Fetching, Shelf, Sweeping};
 use crate::outcomes::Outcomes;
 use crate::ownership::Ownership;
 use crate::permits::Permits;
@@ -43,6 +45,9 @@ pub struct Parts {
     pub vault: Arc<Vault>,
     pub providers: HashMap<ProviderName, Provider>,
     pub deliver: Arc<dyn Deliver>,
+    /// Where the content of media is kept.
+    pub media: Arc<dyn Media>,
+    pub media_config: media::Config,
     pub clock: Arc<dyn Clock>,
     pub node_name: String,
     pub node_address: String,
@@ -65,6 +70,8 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         vault,
         providers,
         deliver,
+        media,
+        media_config,
         clock,
         node_name,
         node_address,
@@ -106,6 +113,7 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         breakers: Breakers::default(),
         config: Arc::new(config),
         hearing,
+        media: Shelf::new(media, media_config),
         stream: Stream::default(),
         references: References::default(),
         outcomes: Outcomes::default(),
@@ -124,6 +132,8 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         Supervisor::start_in_arbiter(&arbiters[0], |_| Supervisor::new(services, registry, children))
     };
     let listing = Arc::new(Listing::start(services.clone(), template_hints));
+    let fetching = Arc::new(Fetching::start(services.clone()));
+    let sweeping = Arc::new(Sweeping::start(services.clone()));
     Ok(Gateway {
         services,
         registry,
@@ -133,6 +143,8 @@ pub async fn start(parts: Parts) -> Result<Gateway, StoreError> {
         ownership,
         lost: lost_seen,
         _listing: listing,
+        _fetching: fetching,
+        _sweeping: sweeping,
         _pulse: pulse,
     })
 }

@@ -26,6 +26,8 @@ const MOST_HEADERS: usize = 64;
 /// A body that outgrows this needs one of a few places, so that many senders of large bodies cannot fill the memory.
 const LARGE: usize = 256 * 1024;
 const LARGE_AT_ONCE: usize = 32;
+/// Uploads of media, of which each holds a few pieces in memory.
+const UPLOADS_AT_ONCE: usize = 64;
 const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Places for requests under way.
@@ -36,6 +38,7 @@ struct Places {
     requests: Semaphore,
     webhooks: Semaphore,
     large_bodies: Semaphore,
+    uploads: Semaphore,
     body_timeout: Duration,
 }
 
@@ -52,12 +55,18 @@ impl Limits {
             requests: places(config.max_requests),
             webhooks: places(config.max_webhooks),
             large_bodies: places(LARGE_AT_ONCE),
+            uploads: places(UPLOADS_AT_ONCE),
             body_timeout: config.body_timeout(),
         }))
     }
 
     fn place(semaphore: &Semaphore) -> Result<SemaphorePermit<'_>, Problem> {
         semaphore.try_acquire().map_err(|_| Problem::new(Code::Overloaded).with_retry_after(A_MOMENT))
+    }
+
+    /// A place among the uploads of media.
+    pub fn upload(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        Self::place(&self.0.uploads)
     }
 
     /// The whole body, if it is no longer than `limit` and arrives in time.

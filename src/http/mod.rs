@@ -10,6 +10,7 @@ mod graph;
 pub mod idempotency;
 pub mod json;
 pub mod limits;
+mod media;
 mod observe;
 pub mod onboarding;
 mod openapi;
@@ -55,6 +56,7 @@ pub fn public(
             .configure(onboarding::configure)
             .configure(openapi::configure)
             .configure(graph::configure)
+            .configure(media::configure)
             .default_service(web::to(api::not_found))
             .wrap(from_fn(observe::around))
             .wrap(from_fn(graph::supplied))

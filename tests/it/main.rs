@@ -18,6 +18,7 @@ mod journey;
 mod keys;
 mod kill;
 mod leak;
+mod media;
 mod message_types;
 mod numbers;
 mod onboarding;

@@ -22,6 +22,7 @@ use super::settle::{self, Receipt};
 use crate::acceptance::A_MOMENT;
 use crate::contacts::{Asked, hear_answer};
 use crate::keychain::{SealError, column};
+use crate::media::{self, NotGiven};
 use crate::metrics;
 use crate::permits::Permit;
 use crate::quotes::{self, NotResolved};
@@ -202,6 +203,12 @@ async fn post(
         Err(NotResolved::Never) => {
             return Posted::Unreadable { for_good: true, reason: "quoted_message_not_sent" };
         }
+    };
+    let message = match media::given(services, opened, message).await {
+        Ok(message) => message,
+        Err(NotGiven::Later) => return Posted::Unreadable { for_good: false, reason: "media_not_uploaded" },
+        Err(NotGiven::Gone) => return Posted::Unreadable { for_good: true, reason: "media_gone" },
+        Err(NotGiven::Refused(error)) => return Posted::Answered(Err(error)),
     };
     if !services.holdings.may_act(connection.partition, &*services.clock) {
         return Posted::NotOurs;

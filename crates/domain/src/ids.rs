@@ -121,6 +121,21 @@ impl MessageId {
     }
 }
 
+impl MediaId {
+    /// The id as a Cloud API client sees it: digits only, as Graph's are. They are the UUID as one number, so that it
+    /// can be told back without a table, and more than Meta's ids have.
+    pub fn to_graph(self) -> String {
+        self.0.as_u128().to_string()
+    }
+
+    /// The inverse of [`Self::to_graph`]; `None` for an id that Meta made.
+    pub fn from_graph(text: &str) -> Option<Self> {
+        let digits = (30..=39).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let uuid = Uuid::from_u128(text.parse().ok().filter(|_| digits)?);
+        (uuid.get_version_num() == 7).then_some(Self(uuid))
+    }
+}
+
 /// The surrogate key of a business: short, and meaningless outside the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BusinessKey(pub i64);
@@ -235,5 +250,15 @@ mod tests {
         assert!("".parse::<BusinessRef>().is_err());
         assert!("a b".parse::<BusinessRef>().is_err());
         assert!("x".repeat(65).parse::<BusinessRef>().is_err());
+    }
+
+    #[test]
+    fn media_has_a_number_that_names_it_and_no_id_of_metas_is_taken_for_one() {
+        let id = MediaId::from_uuid(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
+        assert!(id.to_graph().bytes().all(|byte| byte.is_ascii_digit()));
+        assert_eq!(MediaId::from_graph(&id.to_graph()), Some(id));
+        for theirs in ["1013859600285441", "", "+1013859600285441000000000000000", "9".repeat(39).as_str()] {
+            assert_eq!(MediaId::from_graph(theirs), None, "{theirs}");
+        }
     }
 }

@@ -99,6 +99,17 @@ impl MediaState {
     }
 }
 
+/// What is still to be fetched from the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fetch {
+    /// Tries that failed.
+    pub attempts: u16,
+    /// Not before.
+    pub due: Timestamp,
+    /// What the provider said that its content is.
+    pub sha256: Option<Digest32>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MediaRow {
     pub id: MediaId,
@@ -108,6 +119,10 @@ pub struct MediaRow {
     pub direction: MediaDirection,
     /// Under which the provider knows it on this connection.
     pub provider_id: Option<String>,
+    /// Of what we gave to the provider: when it forgets the id.
+    pub provider_until: Option<Timestamp>,
+    /// Of what a customer sent: how far fetching it has come.
+    pub fetch: Option<Fetch>,
     pub mime_type: String,
     /// Sealed under the business and the media's id: people name their documents after people.
     pub file_name: Option<Sealed>,

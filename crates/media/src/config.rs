@@ -10,6 +10,8 @@ use url::Url;
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     pub kind: Kind,
+    /// Days that content is kept.
+    pub keep_days: u32,
     /// Of `files`: made when it is missing. Nothing else may be in it.
     pub folder: PathBuf,
     /// Of `s3`, as everything below. It must be there; it is not made.
@@ -38,6 +40,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             kind: Kind::Files,
+            keep_days: 30,
             folder: PathBuf::from("data/media"),
             bucket: None,
             endpoint: None,
@@ -78,6 +81,9 @@ impl Config {
     }
 
     pub(crate) fn checked(&self) -> Result<Place<'_>, ConfigError> {
+        if !(1..=3_650).contains(&self.keep_days) {
+            return Err(ConfigError { key: "keep_days", message: "must be from 1 to 3650" });
+        }
         match self.kind {
             Kind::Files if self.folder.as_os_str().is_empty() => {
                 Err(ConfigError { key: "folder", message: "must name a folder" })
@@ -147,6 +153,7 @@ mod tests {
         let endpoint = |address: &str| Some(address.parse().unwrap());
         for (config, key) in [
             (Config { folder: PathBuf::new(), ..Config::default() }, "folder"),
+            (Config { keep_days: 0, ..Config::default() }, "keep_days"),
             (Config { bucket: None, ..s3() }, "bucket"),
             (Config { bucket: Some(String::new()), ..s3() }, "bucket"),
             (Config { endpoint: None, ..s3() }, "endpoint"),

@@ -18,7 +18,7 @@ const TOKEN_PREFIX: &[u8] = b"EAA";
 const TOKEN_SHORTEST: usize = 7;
 
 /// What one call must not let out.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Secrets(Vec<SecretString>);
 
 impl Secrets {

@@ -8,6 +8,7 @@ use domain::contracts::provider::Provider;
 use crate::http::ClientError;
 use crate::meta::config::{Config, DEFAULT_APP};
 use crate::meta::graph::Graph;
+use crate::meta::media::MetaMedia;
 use crate::meta::onboarding::MetaOnboard;
 use crate::meta::pass_through::MetaPassThrough;
 use crate::meta::send::MetaSend;
@@ -59,6 +60,7 @@ pub fn meta(config: &Config) -> Result<Provider, SetupError> {
         webhook: Arc::new(MetaWebhook::new(config)),
         templates: Some(Arc::new(MetaTemplates::new(Arc::clone(&graph)))),
         pass_through: Some(Arc::new(MetaPassThrough::new(Arc::clone(&graph)))),
+        media: Some(Arc::new(MetaMedia::new(Arc::clone(&graph), config))),
         onboard: Some(Arc::new(MetaOnboard::new(graph, config, app))),
     })
 }

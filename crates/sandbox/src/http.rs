@@ -12,6 +12,8 @@ use actix_web::{Error, HttpResponse};
 use serde_json::json;
 
 const LARGEST_BODY: usize = 4 << 20;
+/// Of an upload, and of what a customer sends. A little more than the largest document.
+const LARGEST_MEDIA: usize = 150 << 20;
 
 pub(crate) fn routes(world: Data<World>, sdk: Data<Sdk>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
@@ -19,8 +21,19 @@ pub(crate) fn routes(world: Data<World>, sdk: Data<Sdk>) -> impl FnOnce(&mut Ser
             .app_data(world)
             .app_data(sdk)
             .app_data(PayloadConfig::new(LARGEST_BODY))
+            .service(
+                web::resource("/graph/{path:.*/media}")
+                    .app_data(PayloadConfig::new(LARGEST_MEDIA))
+                    .to(graph::handle),
+            )
             .route("/graph/{path:.*}", web::to(graph::handle))
-            .service(web::scope("/control").wrap(from_fn(keep_pages_out)).configure(control::routes))
+            .route("/media/{secret}", web::get().to(graph::content))
+            .service(
+                web::scope("/control")
+                    .app_data(PayloadConfig::new(LARGEST_MEDIA))
+                    .wrap(from_fn(keep_pages_out))
+                    .configure(control::routes),
+            )
             .service(
                 web::resource(["/sdk.js", "/{locale}/sdk.js"])
                     .wrap(Compress::default())

@@ -22,6 +22,7 @@ mod graph;
 mod http;
 mod journal;
 mod limits;
+mod media;
 mod posted;
 mod running;
 mod samples;

@@ -1,7 +1,7 @@
 //! All state of the sandbox in one place, and the few changes that touch several parts of it.
 //!
 //! A record is handed to the journal while the lock of what it describes is held, so that the journal tells the
-//! changes in the order in which they happened. Locks are taken in the order accounts, sent, pending.
+//! changes in the order in which they happened. Locks are taken in the order accounts, sent, pending, media.
 
 use crate::accounts::{Accounts, AppState, Callback};
 use crate::chance::{Chance, random_hex};
@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::faults::{FaultSet, Faults};
 use crate::journal::{Folder, Journal, Record, Synced};
 use crate::limits::Limiter;
+use crate::media::Shelf;
 use crate::posted::PostedLog;
 use crate::sent::{Outcome, Received, Sent, SentLog};
 use crate::webhooks::{Accepted, Change, Event, Queue};
@@ -30,6 +31,7 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) limiter: Limiter,
     pub(crate) webhooks: Queue,
+    pub(crate) media: Mutex<Shelf>,
     pub(crate) journal: Journal,
     /// For handshakes and webhooks.
     pub(crate) client: reqwest::Client,
@@ -71,6 +73,7 @@ impl World {
             faults: Faults::default(),
             limiter: Limiter::new(config.limits),
             webhooks,
+            media: Mutex::default(),
             journal: Journal::default(),
             client,
             pending: Mutex::default(),
@@ -218,6 +221,14 @@ impl World {
                 Record::Person { key, person } => {
                     accounts.people.insert(key.into_owned(), person.into_owned());
                 }
+                Record::Media(medium) => {
+                    let shelf = self.media.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    shelf.media.insert(medium.id.clone(), medium.into_owned());
+                }
+                Record::MediaGone(id) => {
+                    let shelf = self.media.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    shelf.media.remove(&*id);
+                }
                 Record::Clock(offset) => self.clock.set_offset_ms(offset),
                 Record::Limits(limits) => self.limiter.set(limits),
                 Record::Faults(faults) => self.faults.replace(faults.into_owned()),
@@ -296,6 +307,10 @@ impl World {
         for (key, person) in &accounts.people {
             write(Record::Person { key: Cow::Borrowed(key), person: Cow::Borrowed(person) });
         }
+        let now = self.clock.now_ms();
+        let shelf = locked(&self.media);
+        let live = shelf.media.values().filter(|medium| medium.until_ms > now);
+        live.for_each(|medium| write(Record::Media(Cow::Borrowed(medium))));
         sent.iter().for_each(|entry| write(Record::Sent { entry: Cow::Borrowed(entry), accepted: None }));
         let mut written = 0;
         for (id, event) in pending {

@@ -48,7 +48,8 @@ impl Settings<'_> {
         let Self { listen, operations, store_url, master_keys_file, app_secret, verify_token, sandbox } =
             self;
         let Serving { base, public, graph, sdk, app_id, config_id } = sandbox;
-        let master_keys_file = master_keys_file.display();
+        let media = master_keys_file.with_file_name("media");
+        let (master_keys_file, media) = (master_keys_file.display(), media.display());
         format!(
             r#"[server]
 listen = "127.0.0.1:{listen}"
@@ -62,6 +63,9 @@ url = "{store_url}"
 
 [vault]
 master_keys_file = "{master_keys_file}"
+
+[media]
+folder = "{media}"
 
 [endpoints]
 allow_private_addresses = true

@@ -5,6 +5,7 @@
 
 mod edges;
 pub(super) mod error;
+mod media;
 mod messages;
 mod node;
 mod number;
@@ -35,6 +36,7 @@ fn routes() -> Scope {
     web::scope(VERSION)
         .service(resource("/{number}/messages").route(post().to(messages::send)))
         .service(resource("/{number}/marketing_messages").route(post().to(messages::send)))
+        .service(resource("/{number}/media").route(post().to(media::upload)))
         .service(
             resource("/{number}/message_qrdls/{code}")
                 .route(get().to(edges::read_code))
@@ -46,7 +48,12 @@ fn routes() -> Scope {
                 .route(post().to(edges::write_edge))
                 .route(delete().to(edges::delete_edge)),
         )
-        .service(resource("/{id}").route(get().to(edges::read)).route(post().to(edges::change)))
+        .service(
+            resource("/{id}")
+                .route(get().to(media::read))
+                .route(post().to(edges::change))
+                .route(delete().to(media::delete)),
+        )
         .default_service(web::to(not_found))
 }
 

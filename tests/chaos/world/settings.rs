@@ -77,6 +77,9 @@ acquire_timeout_ms = 2000
 [vault]
 master_keys_file = "{keys}"
 
+[media]
+folder = "{media}"
+
 [endpoints]
 allow_private_addresses = true
 timeout_s = 2
@@ -106,6 +109,7 @@ config_id = "{config_id}"
 verify_token = "{verify_token}"
 "#,
             keys = keys.display(),
+            media = self.folder.join("media").display(),
             timeout = PROVIDER_TIMEOUT_S,
         )
     }

@@ -41,6 +41,7 @@ pub(crate) fn provider(script: Script, posts: &Posts, subscribed: bool) -> Provi
         onboard: Some(Arc::new(Subscribed(subscribed))),
         templates: None,
         pass_through: None,
+        media: None,
     }
 }
 

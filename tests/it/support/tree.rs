@@ -10,15 +10,17 @@ use async_trait::async_trait;
 use domain::business::NewBusiness;
 use domain::clock::Clock;
 use domain::contracts::deliver::{Deliver, DeliveryOutcome, DeliveryRequest};
+use domain::contracts::media::{Incoming, Media, MediaError, Outgoing};
 use domain::contracts::provider::{Content, Provider, SendError, StatusUpdate, Subject, Update};
 use domain::contracts::store::{Credential, Store};
 use domain::delivery_status::DeliveryStatus;
-use domain::ids::{AccountKey, ConnectionId, MessageId};
+use domain::ids::{AccountKey, ConnectionId, MediaId, MessageId};
 use domain::message::{Echo, MessageStatus, Order};
 use domain::news::NumberNews;
 use domain::{Business, Connection, ConnectionStatus, Priority, ProviderName, Timestamp};
 use gateway_actors::{
-    AcceptError, Acceptance, Config, Gateway, Observation, Parts, Submission, SystemClock, Target, column,
+    AcceptError, Acceptance, Config, Gateway, MediaConfig, Observation, Parts, Submission, SystemClock,
+    Target, column,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -34,6 +36,24 @@ struct NoEndpoint;
 impl Deliver for NoEndpoint {
     async fn deliver(&self, _: DeliveryRequest) -> DeliveryOutcome {
         DeliveryOutcome::NoAnswer { error: "connect" }
+    }
+}
+
+/// Nothing is kept, and there is nothing to read.
+struct NoMedia;
+
+#[async_trait]
+impl Media for NoMedia {
+    async fn put(&self, _: MediaId, _: Incoming, _: u64) -> Result<u64, MediaError> {
+        Err(MediaError::Unavailable("there is no such place".into()))
+    }
+
+    async fn read(&self, _: MediaId) -> Result<Outgoing, MediaError> {
+        Err(MediaError::NotThere)
+    }
+
+    async fn delete(&self, _: MediaId) -> Result<(), MediaError> {
+        Ok(())
     }
 }
 
@@ -294,6 +314,8 @@ async fn run(
         vault: Arc::clone(vault),
         providers: HashMap::from([(ProviderName::Meta, provider)]),
         deliver: Arc::new(NoEndpoint),
+        media: Arc::new(NoMedia),
+        media_config: MediaConfig { keep_days: 30 },
         clock: Arc::clone(clock),
         node_name: "test".to_owned(),
         node_address: String::new(),

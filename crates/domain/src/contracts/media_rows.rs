@@ -22,6 +22,14 @@ pub trait MediaRows {
         connection: ConnectionId,
         provider_id: &str,
     ) -> Result<Option<MediaRow>>;
+    /// Those of the account that any of its connections knows under the provider's id.
+    async fn media_known_as(&self, account: AccountKey, provider_id: &str) -> Result<Vec<MediaRow>>;
+    /// The provider has the content, and knows it under this id until then. False when it is not stored any more.
+    async fn name_media(&self, id: MediaId, provider_id: &str, until: Timestamp) -> Result<bool>;
+    /// What is to be fetched from a provider by now, longest due first.
+    async fn media_to_fetch(&self, now: Timestamp, limit: u32) -> Result<Vec<MediaRow>>;
+    /// It was tried so often, and is to be tried again then. Nothing changes where it is not pending any more.
+    async fn put_off_media(&self, id: MediaId, attempts: u16, due: Timestamp) -> Result<()>;
     /// False when it is not `from` any more, may not become `to`, or was erased: content that was put for it is then to be
     /// deleted again.
     async fn move_media(&self, id: MediaId, from: MediaStage, to: &MediaState) -> Result<bool>;

@@ -12,6 +12,7 @@ pub mod media_rows;
 pub mod pass_through;
 pub mod portfolios;
 pub mod provider;
+pub mod provider_media;
 pub mod queue;
 pub mod retention;
 pub mod stats;

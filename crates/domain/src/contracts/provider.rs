@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::pass_through::PassThrough;
+use super::provider_media::ProviderMedia;
 use crate::clock::Timestamp;
 use crate::connection::ProviderName;
 use crate::delivery_status::DeliveryStatus;
@@ -396,6 +397,8 @@ pub struct Provider {
     pub templates: Option<std::sync::Arc<dyn Templates>>,
     /// An API like Graph's, for what is neither a message nor onboarding.
     pub pass_through: Option<std::sync::Arc<dyn PassThrough>>,
+    /// It keeps what messages show or let hear, under ids of its own.
+    pub media: Option<std::sync::Arc<dyn ProviderMedia>>,
 }
 
 impl fmt::Debug for Provider {

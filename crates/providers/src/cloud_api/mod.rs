@@ -13,6 +13,6 @@ pub(crate) mod template;
 pub mod webhook;
 
 pub use class::{Class, class_of};
-pub(crate) use errors::{error_of, error_of_failure};
+pub(crate) use errors::{error_of, error_of_failure, send_failure, send_refusal};
 pub use errors::{graph_error, send_error};
 pub use message::{Options, Prepared, prepare};

@@ -17,9 +17,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::HeaderName;
+use domain::contracts::media::Incoming;
+use futures_util::StreamExt as _;
+use reqwest::header::{HeaderName, LOCATION};
 use reqwest::{RequestBuilder, Response};
 use tokio::time::Instant;
+use url::Url;
 
 use crate::redact::Secrets;
 pub(crate) use waits::Usage;
@@ -60,6 +63,13 @@ pub(crate) struct Answer {
     /// The version of the API that really answered.
     pub(crate) api_version: Option<String>,
     pub(crate) body: Bytes,
+}
+
+/// What a GET of content came to.
+pub(crate) enum Opened {
+    Content(Incoming),
+    /// It is at another address.
+    Elsewhere(Url),
 }
 
 /// No answer, by what is known about the request. The text is fit for logs.
@@ -121,6 +131,29 @@ impl Http {
         self.client.delete(url)
     }
 
+    /// Makes the request once, and leaves what is answered with success to be read: the status and the body.
+    pub(crate) async fn open(
+        &self,
+        request: RequestBuilder,
+        call: Call<'_>,
+    ) -> Result<Result<Opened, Answer>, Failure> {
+        let secrets = call.secrets.clone();
+        let response = send(request, call.secrets).await?;
+        if response.status().is_success() {
+            let content = response
+                .bytes_stream()
+                .map(move |piece| piece.map_err(|error| causes(error, &secrets).into()));
+            return Ok(Ok(Opened::Content(content.boxed())));
+        }
+        if response.status().is_redirection()
+            && let Some(to) = response.headers().get(LOCATION).and_then(|to| to.to_str().ok())
+            && let Ok(to) = response.url().join(to)
+        {
+            return Ok(Ok(Opened::Elsewhere(to)));
+        }
+        answer(response, call).await.map(Err)
+    }
+
     /// Makes the request once and reads the whole answer.
     pub(crate) async fn call(&self, request: RequestBuilder, call: Call<'_>) -> Result<Answer, Failure> {
         let started = Instant::now();
@@ -141,12 +174,20 @@ impl Http {
 }
 
 async fn exchange(request: RequestBuilder, call: Call<'_>) -> Result<Answer, Failure> {
-    let secrets = call.secrets;
-    let mut response = request.send().await.map_err(|error| {
+    let response = send(request, call.secrets).await?;
+    answer(response, call).await
+}
+
+async fn send(request: RequestBuilder, secrets: &Secrets) -> Result<Response, Failure> {
+    request.send().await.map_err(|error| {
         let nothing_sent = error.is_connect() || error.is_builder();
         let cause = causes(error, secrets);
         if nothing_sent { Failure::NotConnected(cause) } else { Failure::NoAnswer { status: None, cause } }
-    })?;
+    })
+}
+
+async fn answer(mut response: Response, call: Call<'_>) -> Result<Answer, Failure> {
+    let secrets = call.secrets;
     let status = response.status().as_u16();
     let body = read(&mut response)
         .await

@@ -196,6 +196,15 @@ impl Config {
                 && self.allowed_bases.iter().any(|allowed| allowed.origin() == url.origin()))
     }
 
+    /// Whether content may be fetched from there with a token: Meta's own hosts, and what is listed.
+    pub(crate) fn is_medias(&self, url: &Url) -> bool {
+        const HOSTS: [&str; 4] = ["facebook.com", "fbsbx.com", "fbcdn.net", "whatsapp.net"];
+        let of_meta = url.scheme() == "https"
+            && url.port().is_none()
+            && url.host_str().is_some_and(|host| HOSTS.iter().any(|meta| is_under(host, meta)));
+        of_meta || self.is_allowed(url)
+    }
+
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts {
             connect: Duration::from_secs(self.connect_timeout_seconds),

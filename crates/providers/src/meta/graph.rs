@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use super::config::{App, Config};
 use super::quota::{Allowance, Stage, Unanswered};
 use crate::cloud_api::signature;
-use crate::http::{Answer, Call, ClientError, Failure, Http, Usage};
+use crate::http::{Answer, Call, ClientError, Failure, Http, Opened, Usage};
 use crate::redact::Secrets;
 
 /// One app's view of the Graph API.
@@ -74,6 +74,25 @@ impl Graph {
 
     pub(crate) fn post(&self, path: &str, token: &AccessToken, json: Option<String>) -> RequestBuilder {
         with_body(acting(self.http.post(&self.address(path, token)), token), json)
+    }
+
+    /// With a body of its own kind.
+    pub(crate) fn post_form(&self, path: &str, token: &AccessToken) -> RequestBuilder {
+        acting(self.http.post(&self.address(path, token)), token)
+    }
+
+    /// Not below the base: an address that a look-up gave.
+    pub(crate) fn get_address(&self, url: &str, token: &AccessToken) -> RequestBuilder {
+        acting(self.http.get(url), token)
+    }
+
+    pub(crate) async fn open(
+        &self,
+        operation: &'static str,
+        request: RequestBuilder,
+        secrets: &Secrets,
+    ) -> Result<Result<Opened, Answer>, Failure> {
+        self.http.open(request, Call { operation, usage: Usage::Management, secrets }).await
     }
 
     pub(crate) fn delete(&self, path: &str, token: &AccessToken, json: Option<String>) -> RequestBuilder {

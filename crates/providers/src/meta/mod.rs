@@ -3,6 +3,7 @@
 pub mod config;
 mod errors;
 pub(crate) mod graph;
+pub mod media;
 mod numbers;
 pub mod onboarding;
 pub mod pass_through;

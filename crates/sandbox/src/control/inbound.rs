@@ -7,16 +7,24 @@ use crate::accounts::Person;
 use crate::chance::wamid;
 use crate::graph::digits_of;
 use crate::journal::{Record, Synced};
+use crate::media::RECEIVED_MS;
 use crate::webhooks::Change;
 use crate::world::{World, locked};
 use actix_web::web::{Bytes, Data};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
+/// Types of messages whose object may hold content: `{"content_base64","mime_type","filename"?,"caption"?}`.
+const KINDS: [&str; 5] = ["image", "audio", "video", "document", "sticker"];
+
 pub(super) async fn post(world: Data<World>, body: Bytes) -> Answered {
     let body = parse(&body)?;
-    let incoming = Incoming::read(&body)?;
-    let (id, synced) = deliver(&world, &incoming)?;
+    let mut incoming = Incoming::read(&body)?;
+    let stored = incoming.store_media(&world)?;
+    let (id, mut synced) = deliver(&world, &incoming)?;
+    synced.extend(stored);
     kept(synced, json!({"id": id})).await
 }
 
@@ -108,6 +116,34 @@ impl Incoming {
             person.user_id.clone_from(&self.user_id);
         }
         person.wrote_ms.insert(number_id.to_owned(), now_ms);
+    }
+
+    /// Content that is given with the message is stored, and named as the platform names it.
+    fn store_media(&mut self, world: &World) -> Result<Option<Synced>, Problem> {
+        let kind = self.message.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Some(object) = self.message.get_mut(&kind).and_then(Value::as_object_mut) else {
+            return Ok(None);
+        };
+        let Some(content) = object.remove("content_base64") else { return Ok(None) };
+        let at = |member: &str| format!("message.{kind}.{member}");
+        if !KINDS.contains(&kind.as_str()) {
+            return Err(Problem::at(&at("content_base64"), "is only for media"));
+        }
+        let content = content.as_str().and_then(|text| STANDARD.decode(text).ok());
+        let content = content.ok_or_else(|| Problem::at(&at("content_base64"), "must be base64"))?;
+        let mime_type = object.get("mime_type").and_then(Value::as_str);
+        let mime_type = mime_type.ok_or_else(|| Problem::at(&at("mime_type"), "is required"))?;
+        if !locked(&world.accounts).numbers.contains_key(&self.phone_number_id) {
+            return Err(Problem::unknown("phone_number_id", "number"));
+        }
+        let kept = world.keep_media(&self.phone_number_id, mime_type, &content.into(), RECEIVED_MS);
+        let (medium, synced) = kept.map_err(|error| Problem::new(500, None, error))?;
+        object.insert("id".to_owned(), json!(medium.id));
+        // A test may lie about the hash.
+        object.entry("sha256").or_insert_with(|| json!(medium.sha256_base64()));
+        let link = || json!(format!("{}{}", world.public_url, world.media_link(&medium.id)));
+        object.entry("url").or_insert_with(link);
+        Ok(Some(synced))
     }
 
     fn contact(&self, person: &Person) -> Value {

@@ -5,6 +5,7 @@ mod accounts;
 mod app;
 mod faults;
 mod inbound;
+mod media;
 mod numbers;
 mod posted;
 mod read;
@@ -25,6 +26,7 @@ type Answered = Result<HttpResponse, Problem>;
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .route("/inbound", web::post().to(inbound::post))
+        .route("/media", web::get().to(media::get))
         .route("/sent", web::get().to(sent::get))
         .route("/webhooks", web::get().to(posted::get))
         .route("/faults", web::put().to(faults::put))

@@ -1,12 +1,13 @@
 //! One request to Graph, whichever way its parameters came: query, form or JSON.
 
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HOST};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use actix_web::{HttpMessage, HttpRequest};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+use super::form::{File, Form};
 use crate::sent::Received;
 
 pub(crate) const OLDEST_VERSION: (u32, u32) = (19, 0);
@@ -20,6 +21,8 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) json: Map<String, Value>,
     pub(crate) body: Bytes,
+    /// Of a form that holds one.
+    pub(crate) file: Option<File>,
     /// By which name the caller reached us.
     host: String,
     params: Vec<(String, String)>,
@@ -32,13 +35,18 @@ impl Call {
         let (version, path) = split_version(path);
         let mut params: Vec<_> =
             url::form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect();
-        let mut json = Map::new();
+        let (mut json, mut file) = (Map::new(), None);
         if body.first().is_some_and(|first| *first == b'{' || first.is_ascii_whitespace()) {
             // Like Graph, take a body that cannot be read as one without parameters: the complaint will be
             // about the first one that is missing.
             json = serde_json::from_slice(&body).unwrap_or_default();
         } else if !body.is_empty() && request.content_type() == "application/x-www-form-urlencoded" {
             params.extend(url::form_urlencoded::parse(&body).into_owned());
+        } else if request.content_type().eq_ignore_ascii_case("multipart/form-data") {
+            let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let form = Form::read(kind.unwrap_or_default(), &body);
+            params.extend(form.texts);
+            file = form.file;
         }
         let authorization = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = authorization.and_then(|value| {
@@ -52,10 +60,15 @@ impl Call {
             path: path.to_owned(),
             json,
             body,
+            file,
             host: host.to_owned(),
             params,
             bearer,
         }
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     pub(crate) fn received(&self) -> Received<'_> {

@@ -4,6 +4,8 @@ mod access;
 mod call;
 mod error;
 mod fields;
+mod form;
+mod media;
 mod messages;
 mod nodes;
 mod numbers;
@@ -15,6 +17,7 @@ mod subscriptions;
 mod templates;
 mod validate;
 
+pub(crate) use media::content;
 pub(crate) use recipient::digits_of;
 
 use crate::cut::cut;
@@ -135,6 +138,8 @@ async fn route(world: &World, call: &Call, act: Option<&Act>) -> Answered {
         (&Method::GET | &Method::DELETE, [number, "message_qrdls", code]) => {
             shop::qr_codes(world, call, number, Some(code))
         }
+        (&Method::POST, [number, "media"]) => media::upload(world, call, number),
+        (&Method::GET | &Method::DELETE, [id]) if media::has(world, id) => media::one(world, call, id),
         (&Method::POST, [id, "phone_numbers"]) => numbers::add(world, call, id),
         (&Method::GET | &Method::POST, [id]) if templates::has(world, id) => templates::one(world, call, id),
         (&Method::GET, [id]) => nodes::read(world, call, id),

@@ -3,6 +3,7 @@
 use crate::accounts::{AppState, Code, Number, Person, Portfolio, Token, Waba};
 use crate::faults::FaultSet;
 use crate::limits::Limits;
+use crate::media::Medium;
 use crate::sent::Sent;
 use crate::webhooks::{Accepted, Change};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub(crate) enum Record<'a> {
         key: Cow<'a, str>,
         person: Cow<'a, Person>,
     },
+    Media(Cow<'a, Medium>),
+    MediaGone(Cow<'a, str>),
     Clock(i64),
     Limits(Limits),
     Faults(Cow<'a, FaultSet>),

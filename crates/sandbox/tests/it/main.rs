@@ -4,6 +4,7 @@ mod control;
 mod dialog;
 mod faults;
 mod journal;
+mod media;
 mod numbers;
 mod sending;
 mod support;

@@ -5,7 +5,7 @@ use domain::clock::Timestamp;
 use domain::contracts::media_rows::MediaRows;
 use domain::contracts::store::{Result, StoreError};
 use domain::ids::{AccountKey, BusinessKey, ConnectionId, MediaId};
-use domain::media::{MediaContent, MediaDirection, MediaRow, MediaStage, MediaState};
+use domain::media::{Fetch, MediaContent, MediaDirection, MediaRow, MediaStage, MediaState};
 use domain::secret::Sealed;
 use sqlx::{FromRow, QueryBuilder};
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::shapes;
 macro_rules! select_media {
     () => {
         "SELECT id, account, business, connection, direction, provider_id, mime_type, file_name, size, sha256, state,
-                created_at, expires_at FROM media"
+                created_at, expires_at, provider_until, fetch_attempts, fetch_due, fetch_sha256 FROM media"
     };
 }
 
@@ -38,12 +38,18 @@ struct Row {
     state: String,
     created_at: i64,
     expires_at: i64,
+    provider_until: Option<i64>,
+    fetch_attempts: i64,
+    fetch_due: Option<i64>,
+    fetch_sha256: Option<Vec<u8>>,
 }
 
 impl Row {
     fn read(self) -> Result<MediaRow> {
         Ok(MediaRow {
             state: self.state()?,
+            fetch: self.fetch()?,
+            provider_until: self.provider_until.map(Timestamp::from_micros),
             id: MediaId::from_uuid(self.id),
             account: AccountKey(self.account),
             business: BusinessKey(self.business),
@@ -55,6 +61,15 @@ impl Row {
             created_at: Timestamp::from_micros(self.created_at),
             expires_at: Timestamp::from_micros(self.expires_at),
         })
+    }
+
+    fn fetch(&self) -> Result<Option<Fetch>> {
+        let Some(due) = self.fetch_due else { return Ok(None) };
+        Ok(Some(Fetch {
+            attempts: number_of(self.fetch_attempts, "attempts to fetch media")?,
+            due: Timestamp::from_micros(due),
+            sha256: self.fetch_sha256.as_deref().map(digest).transpose()?,
+        }))
     }
 
     fn state(&self) -> Result<MediaState> {
@@ -88,8 +103,9 @@ impl MediaRows for Database {
         let (size, sha256) = content(&row.state)?;
         let inserted = sqlx::query(concat!(
             "INSERT INTO media (id, account, business, connection, direction, provider_id, mime_type, file_name,
-                                size, sha256, state, created_at, expires_at)
-             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+                                size, sha256, state, created_at, expires_at, provider_until, fetch_attempts,
+                                fetch_due, fetch_sha256)
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17
              WHERE EXISTS (SELECT 1 FROM businesses WHERE id = $3 AND NOT erased",
             for_share!(),
             ") ON CONFLICT (id) DO NOTHING"
@@ -107,6 +123,10 @@ impl MediaRows for Database {
         .bind(row.state.stage().as_str())
         .bind(row.created_at.as_micros())
         .bind(row.expires_at.as_micros())
+        .bind(row.provider_until.map(Timestamp::as_micros))
+        .bind(row.fetch.map_or(0, |fetch| i64::from(fetch.attempts)))
+        .bind(row.fetch.map(|fetch| fetch.due.as_micros()))
+        .bind(row.fetch.and_then(|fetch| fetch.sha256).map(|sha256| sha256.to_vec()))
         .execute(&self.write)
         .await
         .map_err(failed)?;
@@ -139,6 +159,46 @@ impl MediaRows for Database {
                 .await
                 .map_err(failed)?;
         row.map(Row::read).transpose()
+    }
+
+    async fn media_known_as(&self, account: AccountKey, provider_id: &str) -> Result<Vec<MediaRow>> {
+        let rows: Vec<Row> =
+            sqlx::query_as(concat!(select_media!(), " WHERE provider_id = $1 AND account = $2 ORDER BY id"))
+                .bind(text(provider_id))
+                .bind(account.0)
+                .fetch_all(&self.read)
+                .await
+                .map_err(failed)?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    async fn name_media(&self, id: MediaId, provider_id: &str, until: Timestamp) -> Result<bool> {
+        let named = sqlx::query(
+            "UPDATE media SET provider_id = $2, provider_until = $3 WHERE id = $1 AND state = 'stored'",
+        );
+        let named = named.bind(id.uuid()).bind(text(provider_id)).bind(until.as_micros());
+        Ok(named.execute(&self.write).await.map_err(failed)?.rows_affected() > 0)
+    }
+
+    async fn media_to_fetch(&self, now: Timestamp, limit: u32) -> Result<Vec<MediaRow>> {
+        let rows: Vec<Row> = sqlx::query_as(concat!(
+            select_media!(),
+            " WHERE state = 'pending' AND fetch_due <= $1 ORDER BY fetch_due, id LIMIT $2"
+        ))
+        .bind(now.as_micros())
+        .bind(i64::from(limit))
+        .fetch_all(&self.read)
+        .await
+        .map_err(failed)?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    async fn put_off_media(&self, id: MediaId, attempts: u16, due: Timestamp) -> Result<()> {
+        let later = sqlx::query(
+            "UPDATE media SET fetch_attempts = $2, fetch_due = $3 WHERE id = $1 AND state = 'pending'",
+        );
+        let later = later.bind(id.uuid()).bind(i64::from(attempts)).bind(due.as_micros());
+        later.execute(&self.write).await.map(drop).map_err(failed)
     }
 
     async fn move_media(&self, id: MediaId, from: MediaStage, to: &MediaState) -> Result<bool> {

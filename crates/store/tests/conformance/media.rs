@@ -1,7 +1,7 @@
 use domain::contracts::retention::Kept;
 use domain::contracts::store::StoreError;
 use domain::ids::{AccountKey, MediaId};
-use domain::media::{MediaContent, MediaDirection, MediaRow, MediaStage, MediaState};
+use domain::media::{Fetch, MediaContent, MediaDirection, MediaRow, MediaStage, MediaState};
 use domain::secret::Sealed;
 
 use crate::support::{Fixture, Shared, at, business, claims, unique_uuid};
@@ -10,6 +10,8 @@ claims! {
     media_reads_back_for_its_own_account_only
     the_same_row_may_be_written_again_and_another_may_not_have_its_provider_id
     media_is_found_by_the_providers_id_on_its_connection
+    what_the_provider_was_given_is_known_by_its_id
+    media_is_fetched_when_it_is_due_and_put_off_while_it_is_pending
     media_moves_as_its_states_allow_and_only_from_where_it_is
     expired_media_is_listed_until_it_is_gone
     gone_media_is_forgotten_when_it_is_old
@@ -26,6 +28,8 @@ pub(crate) fn media(fixture: &Fixture) -> MediaRow {
         connection: fixture.connection,
         direction: MediaDirection::In,
         provider_id: None,
+        provider_until: None,
+        fetch: None,
         mime_type: "application/pdf".to_owned(),
         file_name: Some(Sealed::from_bytes(b"sealed name".to_vec())),
         state: MediaState::Pending,
@@ -80,6 +84,40 @@ async fn media_is_found_by_the_providers_id_on_its_connection(store: Shared) {
     assert_eq!(fixture.store.media_by_provider_id(fixture.connection, "7").await.unwrap(), None);
     let elsewhere = domain::ids::ConnectionId::from_uuid(unique_uuid());
     assert_eq!(fixture.store.media_by_provider_id(elsewhere, "77").await.unwrap(), None);
+}
+
+async fn what_the_provider_was_given_is_known_by_its_id(store: Shared) {
+    let fixture = Fixture::new(store.clone()).await;
+    let row = MediaRow { direction: MediaDirection::Out, ..media(&fixture) };
+    store.insert_media(&row).await.unwrap();
+    assert!(!store.name_media(row.id, "88", at(50)).await.unwrap(), "there is nothing to give yet");
+    assert!(store.move_media(row.id, MediaStage::Pending, &MediaState::Stored(CONTENT)).await.unwrap());
+    assert!(store.name_media(row.id, "88", at(50)).await.unwrap());
+    let named = read(&fixture, row.id).await.unwrap();
+    assert_eq!((named.provider_id.as_deref(), named.provider_until), (Some("88"), Some(at(50))));
+    assert_eq!(store.media_known_as(fixture.account, "88").await.unwrap(), [named]);
+    let stranger = AccountKey(fixture.account.0 + 1);
+    assert_eq!(store.media_known_as(stranger, "88").await.unwrap(), []);
+    assert!(store.name_media(row.id, "89", at(60)).await.unwrap(), "it was given once more");
+    assert_eq!(store.media_known_as(fixture.account, "88").await.unwrap(), []);
+}
+
+async fn media_is_fetched_when_it_is_due_and_put_off_while_it_is_pending(store: Shared) {
+    let fixture = Fixture::new(store.clone()).await;
+    let fetch = Fetch { attempts: 0, due: at(-2_000_000_000), sha256: Some([3; 32]) };
+    let row = MediaRow { fetch: Some(fetch), provider_id: Some("99".to_owned()), ..media(&fixture) };
+    store.insert_media(&row).await.unwrap();
+    store.insert_media(&media(&fixture)).await.unwrap();
+    assert_eq!(store.media_to_fetch(at(-2_000_000_001), 10).await.unwrap(), []);
+    let due = store.media_to_fetch(at(-2_000_000_000), 10).await.unwrap();
+    assert_eq!(due, [row.clone()], "what has nothing to be fetched is not");
+    store.put_off_media(row.id, 1, at(-1_999_999_000)).await.unwrap();
+    assert_eq!(store.media_to_fetch(at(-2_000_000_000), 10).await.unwrap(), []);
+    assert_eq!(store.media_to_fetch(at(-1_999_999_000), 10).await.unwrap()[0].fetch.unwrap().attempts, 1);
+    assert!(store.move_media(row.id, MediaStage::Pending, &MediaState::Failed).await.unwrap());
+    assert_eq!(store.media_to_fetch(at(-1_999_999_000), 10).await.unwrap(), []);
+    store.put_off_media(row.id, 9, at(0)).await.unwrap();
+    assert_eq!(read(&fixture, row.id).await.unwrap().fetch.unwrap().attempts, 1);
 }
 
 async fn media_moves_as_its_states_allow_and_only_from_where_it_is(store: Shared) {

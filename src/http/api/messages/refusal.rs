@@ -42,6 +42,11 @@ pub fn not_accepted(error: AcceptError) -> Problem {
                 "message.{field} names no message that was sent from this number, nor one of the platform"
             ),
         ),
+        AcceptError::Quote(UnknownQuote::NoMedia { field }) => Problem::field(
+            format!("message.{field}"),
+            "unknown_media",
+            format!("message.{field} names no media that was uploaded for this number and is still kept"),
+        ),
         AcceptError::Quote(UnknownQuote::Unreadable(error)) => {
             tracing::warn!(error = %Chain(&*error), "a quoted message cannot be looked up");
             Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1))
