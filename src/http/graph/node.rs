@@ -68,5 +68,5 @@ async fn account_of(state: &AppState, caller: &Caller, waba_id: &str) -> Result<
     let all = all.map_err(|error| unreadable(&error))?;
     let count = all.len();
     let seen: Vec<_> = all.into_iter().filter(|number| caller.sees(&number.business_reference)).collect();
-    Ok((!seen.is_empty()).then(|| Account { is_shared: seen.len() < count, seen }))
+    Ok((!seen.is_empty()).then_some(Account { is_shared: seen.len() < count, seen }))
 }
