@@ -95,7 +95,12 @@ fn start(services: &Services, with: &Arc<Opened>, row: MediaRow) -> Uploading {
             done
         })
     };
-    let task = async move { task.await.unwrap_or_else(|_| Err(unknown("the upload ended in the middle"))) };
+    let task = async move {
+        match task.await {
+            Ok(done) => done,
+            Err(_) => Err(unknown("the upload ended in the middle")),
+        }
+    };
     let task = task.boxed().shared();
     uploading.insert(id, task.clone());
     task

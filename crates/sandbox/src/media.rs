@@ -74,11 +74,11 @@ impl World {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
             fs::write(path, content)?;
         }
-        let mut shelf = locked(&self.media);
+        let mut held = locked(&self.media);
         if self.config.data_dir.is_none() {
-            shelf.contents.insert(medium.id.clone(), content.clone());
+            held.contents.insert(medium.id.clone(), content.clone());
         }
-        shelf.media.insert(medium.id.clone(), medium.clone());
+        held.media.insert(medium.id.clone(), medium.clone());
         Ok((medium.clone(), self.journal.append(&Record::Media(Cow::Owned(medium)))))
     }
 
@@ -92,26 +92,26 @@ impl World {
         if let Some(path) = self.content_path(id) {
             let _ = fs::remove_file(path);
         }
-        let mut shelf = locked(&self.media);
-        shelf.contents.remove(id);
-        shelf.media.remove(id);
+        let mut held = locked(&self.media);
+        held.contents.remove(id);
+        held.media.remove(id);
         self.journal.append(&Record::MediaGone(Cow::Borrowed(id)))
     }
 
     /// The path of an address that lives five minutes.
     pub(crate) fn media_link(&self, id: &str) -> String {
         let (secret, now) = (random_hex(16), self.clock.now_ms());
-        let mut shelf = locked(&self.media);
-        shelf.links.retain(|_, (_, until)| *until > now);
-        shelf.links.insert(secret.clone(), (id.to_owned(), now + LINK_MS));
+        let mut held = locked(&self.media);
+        held.links.retain(|_, (_, until)| *until > now);
+        held.links.insert(secret.clone(), (id.to_owned(), now + LINK_MS));
         format!("/media/{secret}")
     }
 
     /// What an address leads to, while it lives.
     pub(crate) fn linked_media(&self, secret: &str) -> Option<Medium> {
         let id = {
-            let shelf = locked(&self.media);
-            let (id, until) = shelf.links.get(secret)?;
+            let held = locked(&self.media);
+            let (id, until) = held.links.get(secret)?;
             (*until > self.clock.now_ms()).then(|| id.clone())?
         };
         self.medium(&id)

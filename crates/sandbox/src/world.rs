@@ -222,12 +222,12 @@ impl World {
                     accounts.people.insert(key.into_owned(), person.into_owned());
                 }
                 Record::Media(medium) => {
-                    let shelf = self.media.get_mut().unwrap_or_else(PoisonError::into_inner);
-                    shelf.media.insert(medium.id.clone(), medium.into_owned());
+                    let held = self.media.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    held.media.insert(medium.id.clone(), medium.into_owned());
                 }
                 Record::MediaGone(id) => {
-                    let shelf = self.media.get_mut().unwrap_or_else(PoisonError::into_inner);
-                    shelf.media.remove(&*id);
+                    let held = self.media.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    held.media.remove(&*id);
                 }
                 Record::Clock(offset) => self.clock.set_offset_ms(offset),
                 Record::Limits(limits) => self.limiter.set(limits),
@@ -308,8 +308,8 @@ impl World {
             write(Record::Person { key: Cow::Borrowed(key), person: Cow::Borrowed(person) });
         }
         let now = self.clock.now_ms();
-        let shelf = locked(&self.media);
-        let live = shelf.media.values().filter(|medium| medium.until_ms > now);
+        let held = locked(&self.media);
+        let live = held.media.values().filter(|medium| medium.until_ms > now);
         live.for_each(|medium| write(Record::Media(Cow::Borrowed(medium))));
         sent.iter().for_each(|entry| write(Record::Sent { entry: Cow::Borrowed(entry), accepted: None }));
         let mut written = 0;

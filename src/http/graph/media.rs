@@ -70,7 +70,7 @@ pub(super) async fn delete(
 ) -> Result<HttpResponse, Problem> {
     let row = found(&state, &caller, &path.1).await?.ok_or_else(|| unknown(&path.1))?;
     belongs(&state, &row, query.take("phone_number_id"), &path.1).await?;
-    state.gateway.delete_media(&row).await.map_err(not_kept)?;
+    state.gateway.delete_media(&row).await.map_err(|error| not_kept(&error))?;
     Ok(HttpResponse::Ok().json(json!({ "success": true })))
 }
 

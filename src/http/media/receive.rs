@@ -60,7 +60,9 @@ async fn read(state: &AppState, connection: &Connection, mut form: Multipart) ->
     let mut said = Said::default();
     let mut kept = None;
     let whole = async {
-        while let Some(mut field) = in_time(state, form.next()).await?.transpose().map_err(broken)? {
+        while let Some(mut field) =
+            in_time(state, form.next()).await?.transpose().map_err(|error| broken(&error))?
+        {
             match field.name().unwrap_or_default() {
                 "file" if kept.is_none() => kept = Some(file(state, connection, &said, field).await?),
                 "file" => return Err(Problem::field("file", "invalid", "file may be given once")),
@@ -109,7 +111,7 @@ async fn in_time<T>(state: &AppState, coming: impl Future<Output = T>) -> Result
     came.map_err(|_| Problem::new(Code::RequestTimeout))
 }
 
-fn broken(error: MultipartError) -> Problem {
+fn broken(error: &MultipartError) -> Problem {
     match error {
         MultipartError::ContentTypeMissing
         | MultipartError::ContentTypeParse
@@ -123,7 +125,7 @@ fn broken(error: MultipartError) -> Problem {
 
 async fn text(state: &AppState, field: &mut Field) -> Result<String, Problem> {
     let mut text = Vec::new();
-    while let Some(piece) = in_time(state, field.next()).await?.transpose().map_err(broken)? {
+    while let Some(piece) = in_time(state, field.next()).await?.transpose().map_err(|error| broken(&error))? {
         if text.len() + piece.len() > LONGEST_TEXT {
             return Err(Problem::new(Code::TooLarge).with_detail("a member of the form is too long"));
         }
@@ -156,7 +158,7 @@ async fn file(
     )
     .await;
     passed?;
-    kept.map_err(not_kept)
+    kept.map_err(|error| not_kept(&error))
 }
 
 /// What is kept may be read from any thread, and a request only from its own.
@@ -187,7 +189,7 @@ async fn pass_all(
     let mut size = 0;
     let mut beginning = Some(BytesMut::new());
     loop {
-        let piece = in_time(state, field.try_next()).await?.map_err(broken)?;
+        let piece = in_time(state, field.try_next()).await?.map_err(|error| broken(&error))?;
         size += piece.as_ref().map_or(0, Bytes::len) as u64;
         if size > kind.at_most {
             return Err(too_large(kind.name, kind.at_most));
@@ -227,15 +229,15 @@ fn too_large(name: &str, at_most: u64) -> Problem {
     Problem::new(Code::TooLarge).with_detail(format!("a {name} may have at most {at_most} bytes"))
 }
 
-pub fn not_kept(error: KeepError) -> Problem {
+pub fn not_kept(error: &KeepError) -> Problem {
     match error {
-        KeepError::TooLarge { at_most } => too_large("file", at_most),
+        KeepError::TooLarge { at_most } => too_large("file", *at_most),
         KeepError::Broken(_) | KeepError::Different => {
             Problem::new(Code::BadRequest).with_detail("the file broke off")
         }
         KeepError::Erased => Problem::not_found(),
         KeepError::Unavailable(_) => {
-            tracing::warn!(error = %Chain(&error), "media cannot be kept");
+            tracing::warn!(error = %Chain(error), "media cannot be kept");
             Problem::new(Code::Unavailable).with_retry_after(Duration::from_secs(1))
         }
     }

@@ -138,7 +138,8 @@ fn around(boundary: &str, mime_type: &str) -> (String, String) {
         before.push_str("\r\n");
     }
     let file = "Content-Disposition: form-data; name=\"file\"; filename=\"file\"";
-    before.push_str(&format!("--{boundary}\r\n{file}\r\nContent-Type: {mime_type}\r\n\r\n"));
+    let head = format!("--{boundary}\r\n{file}\r\nContent-Type: {mime_type}\r\n\r\n");
+    before.push_str(&head);
     (before, format!("\r\n--{boundary}--\r\n"))
 }
 

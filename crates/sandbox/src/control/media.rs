@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use serde_json::json;
 
 pub(super) async fn get(world: Data<World>) -> HttpResponse {
-    let shelf = locked(&world.media);
-    let media: Vec<_> = shelf.media.values().collect();
+    let held = locked(&world.media);
+    let media: Vec<_> = held.media.values().collect();
     HttpResponse::Ok().json(json!({ "data": media }))
 }

@@ -110,7 +110,7 @@ async fn media_is_fetched_when_it_is_due_and_put_off_while_it_is_pending(store: 
     store.insert_media(&media(&fixture)).await.unwrap();
     assert_eq!(store.media_to_fetch(at(-2_000_000_001), 10).await.unwrap(), []);
     let due = store.media_to_fetch(at(-2_000_000_000), 10).await.unwrap();
-    assert_eq!(due, [row.clone()], "what has nothing to be fetched is not");
+    assert_eq!(due, std::slice::from_ref(&row), "what has nothing to be fetched is not");
     store.put_off_media(row.id, 1, at(-1_999_999_000)).await.unwrap();
     assert_eq!(store.media_to_fetch(at(-2_000_000_000), 10).await.unwrap(), []);
     assert_eq!(store.media_to_fetch(at(-1_999_999_000), 10).await.unwrap()[0].fetch.unwrap().attempts, 1);
