@@ -38,6 +38,8 @@ const AFTER: &str = "\r\n--b0und--\r\n";
 fn upload_of(api: &Api, number: &str, body: impl Into<Body>) -> reqwest::RequestBuilder {
     api.request(Method::POST, &format!("/v25.0/{number}/media"))
         .header("content-type", "multipart/form-data; boundary=b0und")
+        // A build without optimisation on a busy machine seals half a megabyte a second.
+        .timeout(Duration::from_mins(3))
         .body(body)
 }
 

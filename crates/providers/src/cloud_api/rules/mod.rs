@@ -157,7 +157,8 @@ impl Checker {
                 format!("{path} has {count} elements: at most {most} are allowed"),
             );
         }
-        list
+        // What is beyond is not looked at: a million mistakes would make an answer of many times the request.
+        &list[..count.min(most)]
     }
 
     /// An element of a list that has to be an object.
