@@ -85,7 +85,7 @@ impl TemplateRegistry for Database {
     async fn accounts_with_template(&self, id: &str) -> Result<Vec<Waba>> {
         let rows: Vec<(String, String)> =
             sqlx::query_as("SELECT DISTINCT provider, waba_id FROM templates WHERE template_id = $1")
-                .bind(id)
+                .bind(text(id))
                 .fetch_all(&self.read)
                 .await
                 .map_err(failed)?;
@@ -201,7 +201,7 @@ impl Database {
         .bind(Quality::default().as_str())
         .bind(json(&Shape::default()))
         .bind(at.as_micros())
-        .bind(news.id.as_deref())
+        .bind(news.id.as_deref().map(text))
         .execute(&self.write)
         .await
         .map_err(failed)?;
@@ -217,7 +217,7 @@ async fn insert(conn: &mut Conn, waba: &Waba, templates: &[&Template], asked_at:
         query.push_values(run, |mut row, template| {
             row.push_bind(waba.provider.as_str())
                 .push_bind(waba.id.as_str())
-                .push_bind(template.id.as_deref())
+                .push_bind(template.id.as_deref().map(|id| text(id).into_owned()))
                 .push_bind(text(&template.name).into_owned())
                 .push_bind(text(&template.language).into_owned())
                 .push_bind(text(template.status.as_str()).into_owned())
