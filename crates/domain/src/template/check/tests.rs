@@ -50,6 +50,12 @@ fn texts(count: usize) -> Value {
 }
 
 #[test]
+fn a_template_that_is_known_from_news_alone_may_be_filled_with_anything() {
+    let button = json!([{ "type": "button", "sub_type": "url", "index": "0", "parameters": [{ "type": "text", "text": "7" }] }]);
+    assert!(of(&template(Shape::default()), button).is_ok());
+}
+
+#[test]
 fn what_is_not_known_is_let_go_and_what_is_missing_is_not() {
     assert_eq!(decide(&message(Value::Null), Known::Nothing, true), Ok(None));
     let missing = |others| decide(&message(Value::Null), Known::Missing { others }, false).unwrap_err();
