@@ -1,11 +1,12 @@
 //! Moves a connection's status and tells the world.
 
 use domain::connection::{Connection, ConnectionStatus, Probe, Reason, SendingChange};
-use domain::contracts::store::{Batch, StoreError};
-use domain::event::{EventType, NewEvent, update_id};
+use domain::contracts::store::StoreError;
+use domain::event::EventType;
 use serde_json::json;
 
-use crate::keychain::column;
+use crate::acceptance::AcceptError;
+use crate::own_events::{self, OwnEvent};
 use crate::services::Services;
 
 /// Writes the status that `connection` carries where it is still `from`, and emits `connection.status`. False when
@@ -40,27 +41,16 @@ pub(crate) async fn emit(services: &Services, connection: &Connection) {
         "phone_number_id": connection.graph_id,
     });
     let key = format!("{}:{}", connection.status, now.as_micros());
-    let id = update_id(now, &connection.id.to_string(), &key);
-    let text = data.to_string();
-    let sealed =
-        services.keychain.seal(connection.business, id.uuid(), column::EVENT_BODY, text.as_bytes()).await;
-    let Ok(body) = sealed else {
-        tracing::error!(connection.id = %connection.id, "an event could not be sealed");
-        return;
-    };
-    let event = NewEvent {
-        with_transition: false,
-        id,
-        event_type: EventType::ConnectionStatus,
+    let event = OwnEvent {
         account: connection.account,
         business: connection.business,
         connection: Some(connection.id),
-        message: None,
-        status: None,
-        occurred_at: now,
-        body,
+        event_type: EventType::ConnectionStatus,
+        about: connection.id.to_string(),
+        key: &key,
+        data: &data,
     };
-    if services.writer.write(Batch { events: vec![event], ..Batch::default() }).await.is_ok() {
-        services.news.send_replace(());
+    if let Err(AcceptError::Seal(_)) = own_events::emit(services, event).await {
+        tracing::error!(connection.id = %connection.id, "an event could not be sealed");
     }
 }

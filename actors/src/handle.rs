@@ -13,7 +13,7 @@ use domain::contracts::store::{
     Accepted, Batch, IdempotencyRecord, NewMessage, Page, StoreError, StoredMessage,
 };
 use domain::endpoint::Endpoint;
-use domain::event::{EventType, NewEvent, update_id};
+use domain::event::EventType;
 use domain::ids::{AccountKey, BusinessKey, BusinessRef, ConnectionId, EndpointId, MessageId};
 use domain::message::MessageStatus;
 use domain::outbox::OutboxState;
@@ -28,6 +28,7 @@ use crate::hearing::Pulse;
 use crate::inbox::{self, IngestError, Ingested};
 use crate::keychain::{Keychain, column};
 use crate::media::{self, Fetching, Sweeping};
+use crate::own_events::{self, OwnEvent};
 use crate::ownership::{Leave, Ownership};
 use crate::quotes;
 use crate::router::{Locate, Route, RouteError, Router, Target};
@@ -384,30 +385,9 @@ impl Gateway {
         key: &str,
         data: &serde_json::Value,
     ) -> Result<(), AcceptError> {
-        let now = self.services.clock.now();
-        let id = update_id(now, &business.0.to_string(), key);
-        let body = self
-            .services
-            .keychain
-            .seal(business, id.uuid(), column::EVENT_BODY, data.to_string().as_bytes())
-            .await?;
-        let event = NewEvent {
-            with_transition: false,
-            id,
-            event_type,
-            account,
-            business,
-            connection,
-            message: None,
-            status: None,
-            occurred_at: now,
-            body,
-        };
-        let batch = Batch { events: vec![event], ..Batch::default() };
-        let written = self.services.writer.write(batch).await;
-        written.map_err(|_| AcceptError::Unavailable { retry_after: A_MOMENT })?;
-        self.services.news.send_replace(());
-        Ok(())
+        let about = business.0.to_string();
+        let event = OwnEvent { account, business, connection, event_type, about, key, data };
+        own_events::emit(&self.services, event).await
     }
 
     pub const fn keychain(&self) -> &Keychain {

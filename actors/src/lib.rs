@@ -38,6 +38,7 @@ mod keychain;
 mod media;
 pub mod metrics;
 mod outcomes;
+mod own_events;
 mod ownership;
 mod passing;
 mod permits;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use domain::connection::Connection;
 use domain::contracts::media::Cause;
 use domain::contracts::provider::{Content, Update};
-use domain::contracts::store::{Batch, StoreError};
-use domain::event::{EventType, NewEvent, update_id};
+use domain::contracts::store::StoreError;
+use domain::event::EventType;
 use domain::ids::{ConnectionId, MediaId};
 use domain::media::{Fetch, MediaDirection, MediaRow, MediaStage, MediaState};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use super::LARGEST;
 use super::door::keep;
 use crate::connection::credentials;
 use crate::keychain::column;
+use crate::own_events::{self, OwnEvent};
 use crate::services::Services;
 
 const KINDS: [&str; 5] = ["image", "audio", "video", "document", "sticker"];
@@ -222,27 +223,16 @@ async fn give_up(services: &Services, row: &MediaRow, attempts: u16, why: &Cause
         "attempts": attempts,
         "reason": why.to_string(),
     });
-    let now = services.clock.now();
-    let id = update_id(now, &row.business.0.to_string(), &format!("media_not_fetched:{}", row.id));
-    let text = json!({ "field": "media_not_fetched", "value": value }).to_string();
-    let sealed = services.keychain.seal(row.business, id.uuid(), column::EVENT_BODY, text.as_bytes()).await;
-    let Ok(body) = sealed else { return };
-    let event = NewEvent {
-        with_transition: false,
-        id,
-        event_type: EventType::AccountAlert,
+    let event = OwnEvent {
         account: row.account,
         business: row.business,
         connection: Some(row.connection),
-        message: None,
-        status: None,
-        occurred_at: now,
-        body,
+        event_type: EventType::AccountAlert,
+        about: row.business.0.to_string(),
+        key: &format!("media_not_fetched:{}", row.id),
+        data: &json!({ "field": "media_not_fetched", "value": value }),
     };
-    match services.writer.write(Batch { events: vec![event], ..Batch::default() }).await {
-        Ok(_) => {
-            services.news.send_replace(());
-        }
-        Err(error) => tracing::warn!(media.id = %row.id, %error, "that media cannot be had was not told"),
+    if let Err(error) = own_events::emit(services, event).await {
+        tracing::warn!(media.id = %row.id, %error, "that media cannot be had was not told");
     }
 }
